@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A file of client-config-dir as a struct.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "config/addr.h"
+#include "config/lexer.h"
+#include "config/mem.h"
+#include "config/report.h"
+
+struct cfg_ccd {
+	struct cfg_mem *mem;
+	bool disable; // the client is refused
+	struct cfg_addr ifconfig; // ifconfig-push: address, prefix from the netmask; or unset
+	struct cfg_addr ifconfig6; // ifconfig-ipv6-push, kept for later
+	struct cfg_addr *iroutes; // networks behind the client, both families
+	size_t n_iroutes;
+	bool push_reset; // forget the server-wide pushes that aren't essential
+	const char **push_remove; // prefixes of pushes to leave out
+	size_t n_push_remove;
+	const char **push;
+	size_t n_push;
+};
+
+// As cfg_server_parse. lines moves into the result on success.
+int cfg_ccd_parse(struct cfg_lines *lines, struct cfg_notes *notes, struct cfg_ccd **ret_ccd,
+	struct cfg_error *err);
+
+// Read one file and parse it.
+int cfg_ccd_load(
+	const char *path, struct cfg_notes *notes, struct cfg_ccd **ret_ccd, struct cfg_error *err);
+
+// Free. NULL is fine. Returns NULL.
+struct cfg_ccd *cfg_ccd_free(struct cfg_ccd *ccd);
