@@ -12,7 +12,8 @@ extern "C" {
 #endif
 
 // Register a test; called by the constructors that GTC_TEST makes, before main().
-void gtc_register(const char *suite, const char *name, const char *file, int line, void (*fn)(void));
+void gtc_register(
+	const char *suite, const char *name, const char *file, int line, void (*fn)(void));
 
 // Record a failure of the running test; printf-like message. Returns false, so that checks can
 // be used as conditions.
@@ -34,8 +35,7 @@ bool gtc_check_str(const char *file, int line, const char *expr, const char *got
 	}                                                                                          \
 	static void suite##_##name##_gtc(void)
 
-#define GTC_EXPECT(cond)                                                                           \
-	((cond) ? true : gtc_fail(__FILE__, __LINE__, "expected: %s", #cond))
+#define GTC_EXPECT(cond) ((cond) ? true : gtc_fail(__FILE__, __LINE__, "expected: %s", #cond))
 #define GTC_ASSERT(cond)                                                                           \
 	do {                                                                                       \
 		if (!GTC_EXPECT(cond))                                                             \

@@ -9,7 +9,8 @@
 
 #include "tests/gtc.h"
 
-namespace {
+namespace
+{
 
 struct Entry {
 	const char *suite;
@@ -26,12 +27,18 @@ std::vector<Entry> &entries()
 	return list;
 }
 
-class CTest : public testing::Test {
-public:
-	explicit CTest(void (*fn)(void)) : fn_(fn) {}
-	void TestBody() override { fn_(); }
+class CTest : public testing::Test
+{
+      public:
+	explicit CTest(void (*fn)(void)) : fn_(fn)
+	{
+	}
+	void TestBody() override
+	{
+		fn_();
+	}
 
-private:
+      private:
 	void (*fn_)(void);
 };
 
@@ -50,10 +57,10 @@ std::string hex(const void *data, size_t len)
 
 } // namespace
 
-extern "C" void gtc_register(const char *suite, const char *name, const char *file, int line,
-	void (*fn)(void))
+extern "C" void gtc_register(
+	const char *suite, const char *name, const char *file, int line, void (*fn)(void))
 {
-	entries().push_back({suite, name, file, line, fn});
+	entries().push_back({ suite, name, file, line, fn });
 }
 
 extern "C" bool gtc_fail(const char *file, int line, const char *fmt, ...)
@@ -73,23 +80,23 @@ extern "C" void gtc_skip(const char *file, int line, const char *why)
 	GTEST_MESSAGE_AT_(file, line, why, testing::TestPartResult::kSkip);
 }
 
-extern "C" bool gtc_check_mem(const char *file, int line, const char *expr, const void *got,
-	const void *want, size_t len)
+extern "C" bool gtc_check_mem(
+	const char *file, int line, const char *expr, const void *got, const void *want, size_t len)
 {
 	if (memcmp(got, want, len) == 0)
 		return true;
-	ADD_FAILURE_AT(file, line) << expr << "\n  got      " << hex(got, len) << "\n  expected "
-				   << hex(want, len);
+	ADD_FAILURE_AT(file, line)
+		<< expr << "\n  got      " << hex(got, len) << "\n  expected " << hex(want, len);
 	return false;
 }
 
-extern "C" bool gtc_check_str(const char *file, int line, const char *expr, const char *got,
-	const char *want)
+extern "C" bool gtc_check_str(
+	const char *file, int line, const char *expr, const char *got, const char *want)
 {
 	if (got != nullptr && strcmp(got, want) == 0)
 		return true;
-	ADD_FAILURE_AT(file, line) << expr << "\n  got      " << (got ? got : "(null)")
-				   << "\n  expected " << want;
+	ADD_FAILURE_AT(file, line)
+		<< expr << "\n  got      " << (got ? got : "(null)") << "\n  expected " << want;
 	return false;
 }
 
