@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Anti-replay windows. They hold plain integers and no pointers, so they may lie in shared memory;
+// all zero is the initial state. The data window is inline: the dataplane asks for each packet.
+//
+// Both are told only of authentic packets: an id that isn't authentic must not move a window.
+// Source: RFC 6479 (blocks instead of shifting); protocol.md 3.4, 9.6.
+#pragma once
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#define OVPN_REPLAY_BITS 2048u // ids that the data window covers, the highest one included
+#define OVPN_REPLAY_WORDS (OVPN_REPLAY_BITS / 64u)
+
+// Window over the packet-ids of one data key. One writer. The bit of id n is bit n mod 64 of word
+// n / 64 mod OVPN_REPLAY_WORDS; bits of ids above top are stale and are cleared when passed.
+struct ovpn_replay {
+	uint64_t top; // highest id accepted, 0: none
+	uint64_t word[OVPN_REPLAY_WORDS];
+};
+
+// Would ovpn_replay_accept take this id? Changes nothing. Returns as ovpn_replay_accept.
+static inline int ovpn_replay_check(const struct ovpn_replay *win, uint64_t id)
+{
+	if (id == 0)
+		return -EINVAL;
+	if (id > win->top)
+		return 0;
+	if (win->top - id >= OVPN_REPLAY_BITS)
+		return -ERANGE;
+	if (win->word[(id / 64) % OVPN_REPLAY_WORDS] >> (id % 64) & 1)
+		return -EEXIST;
+	return 0;
+}
+
+// Forget the bits of the ids from (first) up to but not including (end), less than
+// OVPN_REPLAY_BITS of them: they belonged to ids one window further down.
+static inline void ovpn_replay_clear(struct ovpn_replay *win, uint64_t first, uint64_t end)
+{
+	while (first < end) {
+		unsigned low = first % 64;
+		uint64_t n = 64 - low;
+		uint64_t mask = ~0ull << low;
+
+		if (n > end - first) {
+			n = end - first;
+			mask &= ~0ull >> (64 - low - n);
+		}
+		win->word[(first / 64) % OVPN_REPLAY_WORDS] &= ~mask;
+		first += n;
+	}
+}
+
+// Accept a packet-id once.
+//
+// win: the key slot's window; the caller is its only writer.
+// id:  packet-id in host byte order, 32 or 64 bit on the wire.
+//
+// Call only after the tag was verified.
+//
+// Returns 0 when accepted, -EEXIST when seen before, -ERANGE when OVPN_REPLAY_BITS or more below
+// the highest one, -EINVAL when id is 0.
+static inline int ovpn_replay_accept(struct ovpn_replay *win, uint64_t id)
+{
+	int rc = ovpn_replay_check(win, id);
+
+	if (rc < 0)
+		return rc;
+	if (id > win->top) {
+		if (id - win->top >= OVPN_REPLAY_BITS)
+			memset(win->word, 0, sizeof(win->word));
+		else
+			ovpn_replay_clear(win, win->top + 1, id + 1);
+		win->top = id;
+	}
+	win->word[(id / 64) % OVPN_REPLAY_WORDS] |= 1ull << (id % 64);
+	return 0;
+}
+
+#define OVPN_REPLAY_LONG_BITS 64u
+
+// Window of the wrapped control channel, over pairs (net time, id): a later time starts a new
+// window, an earlier one is refused. One writer. Exported and restored by plain copy.
+struct ovpn_replay_long {
+	uint32_t net_time; // seconds since 1970 of the sender
+	uint32_t top; // highest id accepted in net_time, 0: none
+	uint64_t bits; // bit n: id top - n was accepted
+};
+
+// Would ovpn_replay_long_accept take this pair? Changes nothing.
+int ovpn_replay_long_check(const struct ovpn_replay_long *win, uint32_t net_time, uint32_t id);
+
+// Accept a pair once, after its packet was authenticated.
+// Returns 0 when accepted, -EEXIST when seen before, -ERANGE when too old (id or time),
+// -EINVAL when id is 0.
+int ovpn_replay_long_accept(struct ovpn_replay_long *win, uint32_t net_time, uint32_t id);
+
+// The sender's side: ids start at 1 (or at a given first one), the time is that of the first
+// packet, and both start afresh when the ids run out.
+struct ovpn_replay_send {
+	uint32_t net_time; // seconds since 1970, 0: nothing sent yet
+	uint32_t next; // next id
+};
+
+// Start: first is usually 1, OVPN_EARLY_REPLAY_ID for a client with tls-crypt-v2; net_time is 0, or
+// after a restart a time later than that used before.
+void ovpn_replay_send_init(struct ovpn_replay_send *s, uint32_t net_time, uint32_t first);
+
+// Draw the next pair. now: wall clock in seconds. Each transmission draws one, retransmissions
+// included.
+void ovpn_replay_send_next(
+	struct ovpn_replay_send *s, uint32_t now, uint32_t *ret_net_time, uint32_t *ret_id);
