@@ -7,22 +7,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "protocol/data_packet.h"
 #include "protocol/tls/keys.h"
-
-#define OVPN_AEAD_TAG_SIZE 16
-// Bytes around the payload: V2 has 4 of header, V1 has 1; then packet-id 4 and tag 16.
-#define OVPN_AEAD_OVERHEAD_V1 21
-#define OVPN_AEAD_OVERHEAD_V2 24
 
 // One direction of one key, ready to seal or to open; not for two threads at once.
 struct ovpn_aead {
 	struct evp_cipher_ctx_st *ctx; // key schedule done; NULL: not initialised
-	uint8_t implicit_iv[OVPN_IMPLICIT_IV_SIZE];
+	uint8_t implicit_iv[OVPN_IMPLICIT_IV_LEN];
 	bool seal;
 };
-
-// Length of the cipher key in bytes, 0 when the cipher isn't one of the four AEAD ciphers.
-size_t ovpn_aead_key_len(uint8_t cipher);
 
 // Expand the key. seal: true for sending.
 // Returns 0, -ENOTSUP when the cipher is no AEAD cipher, -EIO when libcrypto fails.

@@ -19,9 +19,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "protocol/opcode.h"
 #include "protocol/tls/wrap.h"
 
-#define OVPN_CHANNEL_SID_SIZE 8
 // Acknowledgements that wait without a negotiation (re-acks, decisions.md C8).
 #define OVPN_CHANNEL_REACK_MAX 8
 // No datagram of ours is longer.
@@ -33,7 +33,7 @@ struct ovpn_negotiation; // negotiation.h
 // Settings that many channels share; read only.
 struct ovpn_channel_config {
 	uint16_t max_packet; // longest datagram with IP and UDP header, 154 to 2,048; usually 1,250
-	uint16_t ip_overhead; // of IP and UDP: 28 or 48
+	bool ipv6; // the outer path; false counts 20 bytes less
 	uint32_t retransmit_ms; // first retransmission after so much (tls-timeout), usually 2,000
 };
 
@@ -53,8 +53,8 @@ struct ovpn_channel {
 	const uint8_t *wkc; // client with tls-crypt-v2: the wrapped key, the owner's
 	struct ovpn_wrap base;
 	struct ovpn_wrap dynamic;
-	uint8_t own_sid[OVPN_CHANNEL_SID_SIZE];
-	uint8_t remote_sid[OVPN_CHANNEL_SID_SIZE];
+	uint8_t own_sid[OVPN_SID_LEN];
+	uint8_t remote_sid[OVPN_SID_LEN];
 	uint16_t wkc_len;
 	uint16_t flags; // enum ovpn_channel_flag
 	uint8_t key_id; // of the current negotiation
@@ -87,11 +87,11 @@ enum ovpn_channel_event {
 // base:     keys of the wrapping, NULL for none; they must outlive the channel.
 // now_s:    unix time, the net time of everything that is wrapped.
 void ovpn_channel_init(struct ovpn_channel *ch, const struct ovpn_channel_config *config,
-	bool server, const uint8_t own_sid[OVPN_CHANNEL_SID_SIZE],
-	const struct ovpn_wrap_keys *base, uint32_t now_s);
+	bool server, const uint8_t own_sid[OVPN_SID_LEN], const struct ovpn_wrap_keys *base,
+	uint32_t now_s);
 
 // Client with tls-crypt-v2, before start: hard resets go out as V3 with the wrapped key appended,
-// replay ids begin at OVPN_WRAP_EARLY_ID. The bytes must outlive the channel.
+// replay ids begin at OVPN_EARLY_REPLAY_ID. The bytes must outlive the channel.
 // Returns 0, -EINVAL when the length can't be one of a WKc.
 int ovpn_channel_set_wkc(struct ovpn_channel *ch, const uint8_t *wkc, size_t wkc_len);
 
@@ -103,7 +103,7 @@ void ovpn_channel_start(struct ovpn_channel *ch, struct ovpn_negotiation *neg, u
 // are 1, the next replay id is 2. Then give that packet to ovpn_channel_recv().
 // Source: protocol.md 4.2.
 void ovpn_channel_accept(struct ovpn_channel *ch, struct ovpn_negotiation *neg,
-	const uint8_t remote_sid[OVPN_CHANNEL_SID_SIZE], uint64_t now_ms);
+	const uint8_t remote_sid[OVPN_SID_LEN], uint64_t now_ms);
 
 // Use a dynamic tls-crypt key for all key ids over 0; before the first soft reset.
 void ovpn_channel_set_dynamic(
@@ -196,15 +196,10 @@ struct ovpn_channel_state {
 	uint8_t in_flight; // 1: a negotiation was going on; begin none (decisions.md C4)
 	uint16_t flags;
 	uint16_t reserved;
-	uint8_t own_sid[OVPN_CHANNEL_SID_SIZE];
-	uint8_t remote_sid[OVPN_CHANNEL_SID_SIZE];
-	struct {
-		uint32_t send_time_s;
-		uint32_t recv_id;
-		uint32_t recv_time_s;
-		uint32_t reserved;
-		uint64_t recv_seen;
-	} base, dynamic;
+	uint8_t own_sid[OVPN_SID_LEN];
+	uint8_t remote_sid[OVPN_SID_LEN];
+	struct ovpn_wrap_state base;
+	struct ovpn_wrap_state dynamic;
 	uint32_t next_send;
 	uint32_t lowest_unacked;
 	uint32_t next_recv;

@@ -6,12 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "protocol/cipher.h"
 #include "protocol/tls/static_key.h"
 
 #define OVPN_KEY_MATERIAL_SIZE 256
 #define OVPN_CIPHER_KEY_MAX 64
 #define OVPN_HMAC_KEY_MAX 64
-#define OVPN_IMPLICIT_IV_SIZE 8
 // Label of the TLS exporter for data keys, and for the dynamic tls-crypt key. No context.
 #define OVPN_EXPORTER_DATA_KEYS "EXPORTER-OpenVPN-datakeys"
 #define OVPN_EXPORTER_DYNAMIC "EXPORTER-OpenVPN-dynamic-tls-crypt"
@@ -57,11 +57,10 @@ int ovpn_tls1_prf(const uint8_t *secret, size_t secret_len, const uint8_t *seed,
 	uint8_t *out, size_t len);
 
 // Cut 256 bytes (from the PRF or the exporter) into two directions.
-// cipher_key_len: bytes of the cipher key that count.
-// Returns 0, -EINVAL when cipher_key_len is 0 or over 64, -EKEYREJECTED when a cipher key is all
-// zero. Source: protocol.md 5.5.
-int ovpn_data_keys_cut(const uint8_t material[OVPN_KEY_MATERIAL_SIZE], uint8_t cipher,
-	size_t cipher_key_len, struct ovpn_data_keys *ret_keys);
+// Returns 0, -EKEYREJECTED when the bytes that the cipher uses of a cipher key are all zero.
+// Source: protocol.md 5.5.
+int ovpn_data_keys_cut(const uint8_t material[OVPN_KEY_MATERIAL_SIZE], enum ovpn_cipher cipher,
+	struct ovpn_data_keys *ret_keys);
 
 void ovpn_data_keys_wipe(struct ovpn_data_keys *keys);
 void ovpn_prf_input_wipe(struct ovpn_prf_input *in);

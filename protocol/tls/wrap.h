@@ -10,15 +10,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "protocol/control_packet.h"
+#include "protocol/replay.h"
 #include "protocol/tls/static_key.h"
 
 // Longest digest of tls-auth (SHA512), and the most that any wrapping adds to a packet.
 #define OVPN_WRAP_DIGEST_MAX 64
 #define OVPN_WRAP_OVERHEAD_MAX (OVPN_WRAP_DIGEST_MAX + 8)
-// Packets behind the newest one that are still accepted.
-#define OVPN_WRAP_WINDOW 64
-// First replay id of a tls-crypt-v2 client: the marker of early negotiation (protocol.md 4.3).
-#define OVPN_WRAP_EARLY_ID 0x0f000001u
 
 enum ovpn_wrap_mode {
 	OVPN_WRAP_NONE = 0,
@@ -35,23 +33,32 @@ enum ovpn_wrap_direction {
 // Keys of one wrapping for one end; written once, then read by any thread.
 struct ovpn_wrap_keys {
 	uint8_t mode; // enum ovpn_wrap_mode
-	uint8_t digest_len; // bytes of the HMAC or tag: 0 for none, 32 for tls-crypt
-	char digest[14]; // libcrypto's name of the HMAC's digest, for example "SHA256"
+	uint8_t digest; // enum ovpn_digest of the HMAC or tag; SHA256 for tls-crypt
+	uint8_t digest_len; // its bytes; 0 for none
 	uint8_t send_hmac[OVPN_WRAP_DIGEST_MAX];
 	uint8_t recv_hmac[OVPN_WRAP_DIGEST_MAX];
 	uint8_t send_cipher[32]; // tls-crypt only
 	uint8_t recv_cipher[32];
 };
 
-// Counters of one session under one wrapping: plain data that an owner may store and take up again
-// (decisions.md C7). All zero but keys is a valid beginning that has received nothing.
+// Counters of one session under one wrapping.
 struct ovpn_wrap {
 	const struct ovpn_wrap_keys *keys; // of the owner, lives longer; NULL: no wrapping
-	uint32_t send_id; // id of the next packet; 1 at the beginning
-	uint32_t send_time_s; // net time in use: unix time, constant until the ids run out
-	uint32_t recv_id; // newest id received under recv_time_s; 0: none
-	uint32_t recv_time_s; // newest net time received
-	uint64_t recv_seen; // bit n: recv_id - n was received
+	struct ovpn_replay_send send;
+	struct ovpn_replay_long recv;
+};
+
+// The part of the counters that a restart needs (decisions.md C7): plain data.
+struct ovpn_wrap_state {
+	uint32_t send_time_s; // net time in use: unix time; 0: nothing was sent
+	uint32_t reserved;
+	struct ovpn_replay_long recv;
+};
+
+// The four keys of tls-crypt as they are kept for a restart: 128 bytes instead of 256.
+#define OVPN_WRAP_SAVED_SIZE 128
+struct ovpn_wrap_saved {
+	uint8_t bytes[OVPN_WRAP_SAVED_SIZE]; // send HMAC, receive HMAC, send cipher, receive cipher
 };
 
 // What ovpn_wrap_open() learned about a packet.
@@ -64,10 +71,10 @@ struct ovpn_wrap_id {
 void ovpn_wrap_keys_none(struct ovpn_wrap_keys *ret_keys);
 
 // Keys of tls-auth.
-// digest: name of `auth`, as OpenVPN or libcrypto write it ("SHA1", "SHA256", "SHA512").
-// Returns 0, -EINVAL when the direction is unknown, -ENOTSUP when the digest is unknown or longer
-// than 64 bytes. Source: protocol.md 3.1, 3.2.
-int ovpn_wrap_keys_tls_auth(const struct ovpn_static_key *key, const char *digest,
+// digest: of `auth` (ovpn_digest_by_name).
+// Returns 0, -EINVAL when the direction is unknown, -ENOTSUP when the digest is none or unknown.
+// Source: protocol.md 3.1, 3.2.
+int ovpn_wrap_keys_tls_auth(const struct ovpn_static_key *key, enum ovpn_digest digest,
 	enum ovpn_wrap_direction direction, struct ovpn_wrap_keys *ret_keys);
 
 // Keys of tls-crypt, tls-crypt-v2 (key: Kc) and dynamic tls-crypt.
@@ -75,12 +82,17 @@ int ovpn_wrap_keys_tls_auth(const struct ovpn_static_key *key, const char *diges
 void ovpn_wrap_keys_tls_crypt(
 	const struct ovpn_static_key *key, bool server, struct ovpn_wrap_keys *ret_keys);
 
+// Keep the keys of a tls-crypt wrapping for a restart, and take them up again.
+// Saving returns 0, or -EINVAL when the mode isn't tls-crypt.
+int ovpn_wrap_keys_save(const struct ovpn_wrap_keys *keys, struct ovpn_wrap_saved *ret_saved);
+void ovpn_wrap_keys_restore(const struct ovpn_wrap_saved *saved, struct ovpn_wrap_keys *ret_keys);
+
 void ovpn_wrap_keys_wipe(struct ovpn_wrap_keys *keys);
 
-// Bytes that the wrapping adds to each packet: 0, 8 + digest size, 40.
+// Bytes that the wrapping adds to each packet on the wire: 0, 8 + digest size, 40.
 size_t ovpn_wrap_overhead(const struct ovpn_wrap_keys *keys);
 
-// Begin with id `first_id` (1, OVPN_WRAP_EARLY_ID for a tls-crypt-v2 client, 2 for a server whose
+// Begin with id `first_id` (1, OVPN_EARLY_REPLAY_ID for a tls-crypt-v2 client, 2 for a server whose
 // answer was stateless) and an empty receive window.
 // now_s: unix time; the net time of everything that is sent from now on.
 void ovpn_wrap_init(struct ovpn_wrap *wrap, const struct ovpn_wrap_keys *keys, uint32_t first_id,
@@ -89,7 +101,10 @@ void ovpn_wrap_init(struct ovpn_wrap *wrap, const struct ovpn_wrap_keys *keys, u
 // Go on after a restart from stored counters: sends begin at id 1 under max(now_s, stored time +
 // 1), which peers take as a new window; the receive window is as stored (decisions.md C7).
 void ovpn_wrap_resume(struct ovpn_wrap *wrap, const struct ovpn_wrap_keys *keys,
-	const struct ovpn_wrap *stored, uint32_t now_s);
+	const struct ovpn_wrap_state *stored, uint32_t now_s);
+
+// The counters for ovpn_wrap_resume().
+void ovpn_wrap_export(const struct ovpn_wrap *wrap, struct ovpn_wrap_state *ret_state);
 
 // Wrap a packet and draw its replay id.
 //
@@ -121,7 +136,3 @@ int ovpn_wrap_open(const struct ovpn_wrap_keys *keys, const uint8_t *dgram, size
 // Returns 0, -EEXIST when seen before, -ERANGE when older than the window or of an older net time,
 // -EINVAL when the id is 0. Source: protocol.md 3.4, 9.6.
 int ovpn_wrap_accept(struct ovpn_wrap *wrap, struct ovpn_wrap_id id);
-
-// True when the id says that its sender knows early negotiation, so that it can be asked to send
-// its WKc again. Source: protocol.md 4.3.
-bool ovpn_wrap_is_early(struct ovpn_wrap_id id);
