@@ -98,7 +98,8 @@ static_assert(sizeof(struct shm_tx_key) == 16, "two of them sit in the transmit 
 struct shm_session {
 	// Endpoint group; owner writes. Two copies: fill the idle one (!(index & 1)), then
 	// release-store index + 1. Readers acquire the index, copy endpoint[index & 1], and read
-	// the index again: a change by two or more means the copy may be torn.
+	// the index again; they start over if it changed, as by then their copy is the idle one
+	// (shm/session.h has both halves).
 	alignas(128) struct shm_endpoint endpoint[2];
 	_Atomic uint32_t endpoint_index;
 	uint32_t endpoint_reserved[7];
@@ -188,6 +189,11 @@ struct shm_table_header {
 	uint64_t session_offset;
 	uint64_t keys_offset;
 	uint64_t size; // of the whole memfd
-	uint8_t reserved[4096 - 72];
+	uint64_t saved_offset; // `sessions` only: struct shm_saved (shm/message.h)
+	uint8_t reserved[4096 - 80];
 };
 static_assert(sizeof(struct shm_table_header) == 4096, "the header has a page of its own");
+
+// FNV-1a over the sizes and offsets of everything in this page and in shm/message.h: two programs
+// that agree on it agree on every byte that they share. Any thread.
+uint64_t shm_layout_hash(void);

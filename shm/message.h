@@ -60,6 +60,15 @@ struct shm_hello {
 	char occ[SHM_OCC_MAX]; // answer to OCC REQUEST, NUL included in occ_len
 };
 
+// A page of `sessions` behind its header: what control said last, for the dataplane's own restart.
+// Main writes it: fill copy[(index + 1) & 1], then release-store index + 1. 0: nothing was saved.
+struct shm_saved {
+	_Atomic uint32_t index;
+	uint32_t reserved;
+	struct shm_hello copy[2];
+};
+static_assert(sizeof(struct shm_saved) <= 4096, "the saved greeting has one page");
+
 enum shm_ring_kind {
 	SHM_RING_COMMAND, // control → worker, struct shm_cmd
 	SHM_RING_EVENT, // worker → control, struct shm_event
@@ -225,9 +234,13 @@ struct shm_inject {
 static_assert(sizeof(struct shm_inject) == 2048, "an element of the inject ring");
 
 // ---- Checks: 0 or -EINVAL (-ERANGE for an index) on a private copy ---------------------------
+// Pure functions, any thread. Once they have accepted a message every enum in it is in range, every
+// address is of a known family with zero bytes behind it, and every text is terminated.
 
+// These two also return -EPROTO when the other end was built with another layout.
 int shm_hello_check(const struct shm_hello *m, size_t len);
 int shm_welcome_check(const struct shm_welcome *m, size_t len);
+// sessions: number of slots of the table.
 int shm_cmd_check(const struct shm_cmd *m, uint32_t sessions);
 int shm_event_check(const struct shm_event *m, uint32_t sessions);
 int shm_punt_check(const struct shm_punt *m, uint32_t sessions);

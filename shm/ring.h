@@ -65,7 +65,7 @@ int shm_ring_get(struct shm_ring *ring, void *elem, size_t len);
 int shm_ring_count(struct shm_ring *ring);
 
 // Sleeping (D13). The sleeper sets *flag to 1, fences, re-checks its rings with
-// shm_ring_count, and sleeps only if all are empty; the producer calls shm_ring_wake once a
+// shm_ring_count, and sleeps only if all are empty; the producer calls shm_wake_needed once a
 // batch after its commits: fence, read the flag, exchange to 0, and if it was 1 write the eventfd.
 void shm_sleep_begin(_Atomic uint32_t *flag);
 void shm_sleep_end(_Atomic uint32_t *flag);
