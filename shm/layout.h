@@ -13,6 +13,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "protocol/replay.h"
+
 #define SHM_MAGIC 0x50534956u // "VISP" in memory on a little-endian machine
 #define SHM_LAYOUT_VERSION 1u
 
@@ -24,8 +26,7 @@
 #define SHM_SID_LEN 8
 #define SHM_NAME_LEN 64 // common name, NUL included; longer ones are cut for people, never compared
 #define SHM_KEY_SLOTS 2
-#define SHM_REPLAY_BITS 2048
-#define SHM_REPLAY_WORDS (SHM_REPLAY_BITS / 64)
+#define SHM_REPLAY_BITS OVPN_REPLAY_BITS
 #define SHM_KEY_CELL 1024 // one direction's expanded key; gcm_key_data of IPsec-MB 1.3 has 1,008
 
 // An IP address of either family. family is AF_INET (then the first 4 bytes count, the rest is
@@ -58,6 +59,9 @@ enum shm_dir_flag {
 	SHM_DIR_DATA_V1 = 1u << 0, // the client sends P_DATA_V1: found by address (protocol.md 9.4)
 	SHM_DIR_MOBILITY = 1u << 1, // the client announced IV_MOBILITY and got `mobility 1`
 	SHM_DIR_NO_SID = 1u << 2, // another live session has this server session id (13.2)
+	// Another session proved to be at this one's endpoint (C9). The worker that moved the other
+	// one sets it, the owner clears it at its next move: changed by atomic or and and only.
+	SHM_DIR_ADDRESS_TAKEN = 1u << 3,
 };
 
 // One per slot, 8 bytes, written at install, move and removal only: the one line that sweeps of
@@ -71,16 +75,15 @@ struct shm_dir {
 };
 static_assert(sizeof(struct shm_dir) == 8, "a million of them are swept every second");
 
-// What the receive side keeps for one key slot.
+// What the receive side keeps for one key slot, besides its window.
 struct shm_rx_key {
-	uint64_t top; // newest packet-id accepted, host order; 0: none yet
 	uint32_t age; // counts keys of the session, +1 a key: "newest" is (age, packet-id)
 	uint8_t key_id; // 0 to 7, as on the wire
 	uint8_t cipher; // enum ovpn_cipher
 	_Atomic uint8_t installed; // 1: the key cell may be used to decrypt; stored last
 	uint8_t reserved;
 };
-static_assert(sizeof(struct shm_rx_key) == 16, "two of them sit in the receive group");
+static_assert(sizeof(struct shm_rx_key) == 8, "two of them sit in the receive group");
 
 // What the transmit side keeps for one key slot.
 struct shm_tx_key {
@@ -102,7 +105,10 @@ struct shm_session {
 	// (shm/session.h has both halves).
 	alignas(128) struct shm_endpoint endpoint[2];
 	_Atomic uint32_t endpoint_index;
-	uint32_t endpoint_reserved[7];
+	// Equal to endpoint_index unless the last move still waits for a second, newer packet from
+	// the new endpoint (C16).
+	_Atomic uint32_t confirmed_index;
+	uint32_t endpoint_reserved[6];
 
 	// Receive group; owner writes.
 	alignas(128) struct shm_rx_key rx_key[SHM_KEY_SLOTS];
@@ -112,22 +118,37 @@ struct shm_session {
 	_Atomic uint64_t last_move_ms; // CLOCK_MONOTONIC of the last handover
 	_Atomic uint32_t handovers; // endpoint moves
 	_Atomic uint32_t replays; // packets refused by the window
-	uint64_t bytes_since_move; // downlink allowance, C16; tx_owner reads it relaxed
-	uint32_t move_tokens; // at most 10 moves a second, C16
-	uint32_t rx_reserved[7];
+	uint32_t move_tokens; // moves that are still allowed in this second, C16
+	uint32_t move_refill_ms; // when move_tokens was filled; low 32 bits of CLOCK_MONOTONIC
+	uint32_t owner_change_ms; // when `owner` was last given away (D12); low 32 bits
+	uint32_t occ_refill_ms; // OCC answers, C14; low 32 bits
+	uint32_t timeout_told_ms; // when SHM_EVENT_TIMEOUT was last raised; low 32 bits
+	uint16_t foreign_run; // packets in a row that another worker handed over
+	uint16_t foreign_worker; // that worker
+	uint8_t occ_tokens; // OCC answers that are still allowed in this second
+	uint8_t rx_reserved[31];
 
-	// Replay windows, one a key slot: bit (id mod 2048), lazily cleared; owner writes.
-	alignas(128) uint64_t window[SHM_KEY_SLOTS][SHM_REPLAY_WORDS];
+	// Replay windows, one a key slot; owner writes. The first `top` lies in the line of the
+	// counters above.
+	struct ovpn_replay window[SHM_KEY_SLOTS];
 
-	// Transmit group; tx_owner writes.
-	alignas(128) struct shm_tx_key tx_key[SHM_KEY_SLOTS];
+	// Transmit group; tx_owner writes all but what is planned, which is the owner's.
+	alignas(128) struct shm_tx_key
+		tx_key[SHM_KEY_SLOTS]; // of an unused slot: owner, at install
 	_Atomic uint8_t tx_slot; // key slot to encrypt with, 0 or 1; 0xff: none yet
-	uint8_t tx_reserved8[7];
+	// Key slot to use from tx_switch_ms on, 0xff: none; equal to tx_slot: nothing is planned.
+	_Atomic uint8_t tx_plan; // owner
+	uint16_t tx_foreign_run; // packets in a row that another worker handed over
+	uint16_t tx_foreign_worker; // that worker
+	uint16_t tx_reserved16;
 	_Atomic uint64_t tx_packets;
-	_Atomic uint64_t tx_bytes;
+	_Atomic uint64_t tx_bytes; // inner bytes
 	_Atomic uint64_t last_tx_ms; // CLOCK_MONOTONIC of the last datagram to this client
-	_Atomic uint64_t tx_switch_ms; // when to switch to the other key slot; 0: not planned
-	uint64_t tx_reserved[6];
+	_Atomic uint64_t tx_switch_ms; // CLOCK_MONOTONIC; owner, before tx_plan
+	uint64_t bytes_since_move; // sent to an endpoint that waits for confirmation, C16
+	uint32_t capped_index; // endpoint_index that bytes_since_move counts for
+	uint32_t tx_reserved32;
+	uint64_t tx_reserved[4];
 
 	// Cold group; owner writes at install and replacement.
 	alignas(128) uint8_t server_sid[SHM_SID_LEN];
