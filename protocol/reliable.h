@@ -67,7 +67,7 @@ struct ovpn_reliable {
 	uint8_t recent_count; // acknowledgements sent already, most recent first
 	uint32_t ack[OVPN_REL_ACK_QUEUE];
 	uint32_t recent[OVPN_CONTROL_MAX_ACKS];
-	struct ovpn_rel_out out[OVPN_REL_SEND_WINDOW]; // index: message id modulo window
+	struct ovpn_rel_out out[OVPN_REL_SEND_WINDOW]; // unordered
 	struct ovpn_rel_in in[OVPN_REL_RECV_WINDOW];
 };
 
