@@ -15,6 +15,7 @@
 //	ovpn_channel_output()                   until it returns 0; again at its deadline
 #pragma once
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -120,9 +121,13 @@ void ovpn_channel_set_dynamic(
 //             kind asks for a new channel (protocol.md 2.4 step 6, 11.6)
 //  -EBADMSG   not authentic
 //  -EEXIST, -ERANGE  replay id seen before, too old
-//  -EPROTO    a key id that is neither the current, the old, nor the next one
-//  -ENOBUFS   a soft reset of the peer for an idle channel, authentic: attach a negotiation
-//             (ovpn_channel_attach) and call again with the same datagram
+//  -EPROTO    a key id that is neither the current, the old, nor the next one; a server's reset
+//  whose
+//             early-negotiation payload is malformed
+//  -ENOBUFS   authentic, but the channel has no buffers for it: *ret_events is GOT_SOFT_RESET (the
+//             peer begins a negotiation) or GOT_TLS (a message of the current one). Nothing has
+//             changed: ovpn_channel_attach(), then call again with the same datagram; or forget it
+//             (GOT_TLS where the TLS connection is gone)
 //  -ENOSPC    beyond the receive window, or too long to keep: not acknowledged, will come again
 //  -EIO       libcrypto failed
 // Source: protocol.md 2.4.
@@ -167,8 +172,8 @@ uint8_t ovpn_channel_next_key_id(const struct ovpn_channel *ch);
 // acknowledged yet, -ENOBUFS without buffers. Source: protocol.md 11.2.
 int ovpn_channel_soft_reset(struct ovpn_channel *ch, struct ovpn_negotiation *neg, uint64_t now_ms);
 
-// Attach buffers to an idle channel, for ovpn_channel_recv() to use at a soft reset. They stay
-// unused, and may be detached again, until then.
+// Give buffers to a channel that has none: the current negotiation goes on where it was, or
+// ovpn_channel_recv() takes them for the peer's soft reset. Any content is overwritten.
 void ovpn_channel_attach(struct ovpn_channel *ch, struct ovpn_negotiation *neg);
 
 // Take the buffers away from a channel at rest; duplicates are acknowledged all the same.
@@ -181,14 +186,14 @@ bool ovpn_channel_idle(const struct ovpn_channel *ch);
 
 // For an adopted session whose negotiation died with its TLS state: make the packet that makes the
 // peer give up at once, a fatal TLS alert at message id `lowest_unacked + index`.
-// index: 0, 1, ... until it returns 0.
+// index: 0, 1, ... until it returns 0; at most seven.
 // Returns 1 with a datagram, 0 after the last one, -ENOSPC, -EIO. Source: decisions.md C5.
 int ovpn_channel_abort(
 	struct ovpn_channel *ch, unsigned index, uint8_t *out, size_t size, size_t *ret_len);
 
 #define OVPN_CHANNEL_STATE_VERSION 1
 // What a restarted control needs to go on with a channel (decisions.md C5, C7, C8). Plain data for
-// shared memory, no pointers, no keys; host byte order; 96 bytes.
+// shared memory, no pointers, no keys; host byte order.
 struct ovpn_channel_state {
 	uint8_t version; // OVPN_CHANNEL_STATE_VERSION
 	uint8_t key_id;
@@ -204,8 +209,8 @@ struct ovpn_channel_state {
 	uint32_t lowest_unacked;
 	uint32_t next_recv;
 	uint32_t old_next_recv;
-	uint64_t reserved2;
 };
+static_assert(sizeof(struct ovpn_channel_state) == 88, "stored by one release, read by the next");
 
 // Write the state; cheap enough to be called after each datagram. Never fails.
 void ovpn_channel_export(const struct ovpn_channel *ch, struct ovpn_channel_state *ret_state);

@@ -15,5 +15,4 @@ struct ovpn_negotiation {
 	uint16_t read_offset; // bytes of the oldest received message that were read already
 	bool started; // our reset was acknowledged
 	bool got_reset; // the peer's reset of this negotiation came
-	bool in_use; // false: attached in advance, the channel is idle all the same
 };

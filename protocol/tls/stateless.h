@@ -31,7 +31,7 @@ enum ovpn_first_verdict {
 // Reasons of OVPN_FIRST_DROP: enumerator, text for telemetry.
 #define OVPN_FIRST_REASONS(X)                                                                      \
 	X(NONE, "none")                                                                            \
-	X(TOO_SHORT, "first_too_short")                                                            \
+	X(LENGTH, "first_length")                                                                  \
 	X(OPCODE, "first_opcode")                                                                  \
 	X(KEY_ID, "first_key_id")                                                                  \
 	X(NO_KEY, "first_no_key")                                                                  \

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "protocol/cipher.h"
 #include "protocol/control_packet.h"
 #include "protocol/replay.h"
 #include "protocol/tls/static_key.h"
@@ -136,3 +137,6 @@ int ovpn_wrap_open(const struct ovpn_wrap_keys *keys, const uint8_t *dgram, size
 // Returns 0, -EEXIST when seen before, -ERANGE when older than the window or of an older net time,
 // -EINVAL when the id is 0. Source: protocol.md 3.4, 9.6.
 int ovpn_wrap_accept(struct ovpn_wrap *wrap, struct ovpn_wrap_id id);
+
+// Would ovpn_wrap_accept() take this id? Changes nothing.
+int ovpn_wrap_check(const struct ovpn_wrap *wrap, struct ovpn_wrap_id id);
