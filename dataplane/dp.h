@@ -8,6 +8,7 @@
 // whenever control connects.
 #pragma once
 
+#include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -135,6 +136,9 @@ struct dp_core {
 	_Atomic(struct dp_config *) config; // NULL until control has connected once
 	_Atomic(struct dp_next_hops *) next_hops; // as dp_next_hop() wants it
 	_Atomic bool stop; // workers leave dp_worker_run()
+
+	int main_fd; // eventfd of main, non-blocking; -1: nobody to wake (tests, benches)
+	alignas(64) _Atomic uint32_t main_sleeps; // main sets it before it sleeps
 };
 
 // Make what the workers of a filled core share: QSBR variable, workers, hand-off rings, address
@@ -169,6 +173,10 @@ void dp_worker_wake(struct dp_worker *w);
 uint32_t dp_restore(struct dp_core *core);
 
 // ---- What the process side provides ----------------------------------------------------------
+
+// Wake main after w->main_attention was set: full fence, look at main_sleeps, write main_fd. At
+// most once an iteration, by a worker.
+void dp_main_wake(struct dp_core *core);
 
 // MAC address of the next hop to an address, from the kernel's routes and neighbours. Any worker,
 // lock-free, under its QSBR. Returns 0, -ENOENT when there is no route or no neighbour yet.
