@@ -95,6 +95,7 @@ net_end() {
 		ip netns pids "$(ns $name)" 2>/dev/null | xargs -r kill -KILL 2>/dev/null
 		ip netns del "$(ns $name)"
 	done
+	jobs -p | xargs -r kill 2>/dev/null
 	hugepages_restore
 	if [ -n "${VISP_KEEP-}" ]; then
 		say "kept: $W"
@@ -104,7 +105,9 @@ net_end() {
 	exit "$status"
 }
 
-# Make the folder and the namespaces. "same" gives both hotspots the same private addresses.
+same_hotspots= # 1: both hotspots give the same private address and gateway
+
+# Make the folder and the namespaces.
 net_begin() {
 	[ "$(id -u)" = 0 ] || skip "needs root, for network namespaces"
 	net_sweep
@@ -113,7 +116,7 @@ net_begin() {
 	trap net_end EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
-	if [ "${1-}" = same ]; then
+	if [ -n "$same_hotspots" ]; then
 		lan_gateway[b]=${lan_gateway[a]}
 		lan_address[b]=${lan_address[a]}
 	fi
@@ -262,7 +265,13 @@ running() { [ -n "${pid[$1]-}" ] && kill -0 "${pid[$1]}" 2>/dev/null; }
 # Wait until a process has ended; true when it did within so many seconds.
 gone() {
 	[ -n "${pid[$1]-}" ] || return 0
-	timeout "$2" tail --pid="${pid[$1]}" -s 0.02 -f /dev/null
+	patiently timeout "$2" tail --pid="${pid[$1]}" -s 0.02 -f /dev/null
+}
+
+# Run a command that may take long so that a signal to this shell is served at once.
+patiently() {
+	"$@" &
+	wait $!
 }
 
 # stop NAME [SECONDS [SIGNAL]]: ends it, by KILL if it doesn't end by itself. Its exit status.
@@ -297,7 +306,8 @@ await_log() {
 	touch "$W/$name.log"
 	exec {fd}< <(exec tail -n +1 -s 0.05 ${pid[$name]:+--pid="${pid[$name]}"} -f "$W/$name.log")
 	reader=$!
-	timeout "$2" grep -qE -m 1 "$3" <&"$fd"
+	timeout "$2" grep -qE -m 1 "$3" <&"$fd" &
+	wait $!
 	rc=$?
 	exec {fd}<&-
 	kill "$reader" 2>/dev/null
