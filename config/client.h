@@ -80,6 +80,14 @@ enum cfg_auth_retry {
 	CFG_AUTH_RETRY_INTERACT,
 };
 
+// Framing that `compress` or `comp-lzo` selects; nothing is ever compressed.
+enum cfg_comp {
+	CFG_COMP_NONE,
+	CFG_COMP_LZO_STUB, // comp-lzo: one byte 0xFA in front
+	CFG_COMP_STUB, // compress, compress stub: byte swapped with the last
+	CFG_COMP_STUB_V2, // compress stub-v2
+};
+
 // What profile and server's pushes may both say.
 struct cfg_tunnel {
 	enum cfg_topology topology; // default CFG_TOPOLOGY_NET30, as an absent push means that
@@ -99,13 +107,14 @@ struct cfg_tunnel {
 	uint32_t ping_s; // 0: no Pings
 	uint32_t ping_restart_s; // 0: off
 	uint32_t ping_exit_s; // 0: off; at most one of the two
-	bool ping_timer_rem;
+	bool ping_timer_rem; // the restart clock runs only once a server was reached
 	uint32_t inactive_s;
 	uint64_t inactive_bytes;
 	uint32_t session_timeout_s;
 	uint32_t sndbuf; // bytes; 0: as the system has it
 	uint32_t rcvbuf;
-	uint32_t explicit_exit_notify; // 0: off
+	uint32_t explicit_exit_notify; // 0: off; a remote's own value counts more
+	enum cfg_comp comp;
 };
 
 struct cfg_client {
@@ -119,11 +128,9 @@ struct cfg_client {
 	uint32_t connect_retry_s; // default 1
 	uint32_t connect_retry_max_s; // default 300
 	uint32_t connect_retry_count; // connect-retry-max; 0: for ever
-	bool floating; // `float`
 
 	bool pull; // `client` or `pull`; a profile without is refused
 	const char *dev; // "tun", "tun3", any name; default "tun"
-	const char *dev_node; // or NULL
 
 	struct cfg_tls tls;
 	bool auth_user_pass; // ask, or read auth_user_pass_file
@@ -135,7 +142,6 @@ struct cfg_client {
 	bool route_nopull;
 	bool route_noexec;
 	bool ifconfig_noexec;
-	uint32_t route_delay_s;
 	bool allow_pull_fqdn;
 	struct cfg_filter *filters; // pull-filter, in order, first match wins
 	size_t n_filters;
@@ -146,29 +152,19 @@ struct cfg_client {
 	uint32_t tun_mtu; // default 1500
 	uint32_t tun_mtu_max; // default 1600: IV_MTU
 	uint32_t mark; // SO_MARK of the UDP sockets; 0: ours to choose
-	const char *bind_dev;
-	bool passtos;
 
 	enum cfg_mobility mobility; // default CFG_MOBILITY_AGGRESSIVE
 	enum cfg_data_format data_format;
-	const char *control_socket; // or NULL
 
 	bool persist_tun;
-	uint32_t script_security; // default 1
-	const char *up; // hooks as written, or NULL
-	const char *down;
 	const char *user;
 	const char *group;
 	const char *cd;
 	const char *log;
 	bool log_append;
 	const char *writepid;
-	const char *status;
-	uint32_t status_s;
 	uint32_t verb; // default 1
-	uint32_t mute;
 	bool suppress_timestamps;
-	bool mlock;
 };
 
 // As cfg_server_parse and cfg_server_load.

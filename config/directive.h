@@ -37,8 +37,8 @@ struct cfg_directive {
 	const char *why; // why it is ignored or refused, and what to use instead; or NULL
 };
 
-// All rows; a name may have several, for different places. *ret_n gets their number.
-const struct cfg_directive *cfg_directives(size_t *ret_n);
+// Row number i, or NULL behind the last. A name may have several rows, for different places.
+const struct cfg_directive *cfg_directive_at(size_t i);
 
 // The row of name for a place, or NULL.
 const struct cfg_directive *cfg_directive_find(const char *name, enum cfg_where where);

@@ -19,14 +19,6 @@ enum cfg_protocol_flag {
 	CFG_PF_AEAD_EPOCH = 1u << 3,
 };
 
-// Framing that `compress` or `comp-lzo` selects; nothing is ever compressed.
-enum cfg_comp {
-	CFG_COMP_NONE,
-	CFG_COMP_LZO_STUB, // comp-lzo no, compress stub: one byte in front
-	CFG_COMP_STUB, // compress stub, compress: byte swapped
-	CFG_COMP_STUB_V2,
-};
-
 // What a server pushed, filled option by option. Starts from the profile's own values.
 struct cfg_pushed {
 	struct cfg_mem *mem;
@@ -38,7 +30,6 @@ struct cfg_pushed {
 	uint32_t tun_mtu; // the profile's when not pushed
 	bool mobility; // `mobility 1`: the server knows reconfiguration Pings
 	bool mobility_lazy; // `mobility 1 lazy`
-	enum cfg_comp comp;
 	bool auth_token_set;
 	char auth_token[CFG_TOKEN_MAX]; // secret
 	char auth_token_user[256];
@@ -58,8 +49,9 @@ int cfg_pushed_init(struct cfg_pushed *p, const struct cfg_client *cfg);
 int cfg_pushed_apply(struct cfg_pushed *p, const struct cfg_client *cfg, const char *option,
 	struct cfg_notes *notes);
 
-// Check that the set is complete: an address to use. Returns 0 or -EINVAL with err set.
-int cfg_pushed_check(const struct cfg_pushed *p, struct cfg_error *err);
+// After the last option: turn the netmask of ifconfig into a prefix (topology subnet) and check
+// that there is an address to use. Returns 0 or -EINVAL with err set.
+int cfg_pushed_finish(struct cfg_pushed *p, struct cfg_error *err);
 
 // Wipe and free. Fine for a zeroed one.
 void cfg_pushed_done(struct cfg_pushed *p);

@@ -43,6 +43,9 @@ void cfg_error_set(struct cfg_error *err, const char *file, unsigned line, const
 int cfg_notes_add(struct cfg_notes *notes, enum cfg_note_kind kind, const char *file, unsigned line,
 	const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
+// Append an error as it stands. notes may be NULL. Returns 0 or -ENOMEM.
+int cfg_notes_add_error(struct cfg_notes *notes, const struct cfg_error *err);
+
 // The word for a kind of remark: "no effect", "warning", "error".
 const char *cfg_note_kind_name(enum cfg_note_kind kind);
 

@@ -71,13 +71,10 @@ struct cfg_server {
 
 	struct cfg_tls tls;
 	enum cfg_verify_client verify_client;
-	bool username_as_common_name;
 
 	// Pushes of the operator, in file order, without what `server` and `keepalive` add.
 	const char **push;
 	size_t n_push;
-	const char **push_remove; // prefixes given by push-remove (server-wide)
-	size_t n_push_remove;
 	const char *ccd; // client-config-dir, or NULL
 	bool ccd_exclusive;
 
@@ -96,9 +93,6 @@ struct cfg_server {
 	uint32_t connect_freq_initial_n; // answers to unknown addresses, per prefix; default 100
 	uint32_t connect_freq_initial_s; // default 10
 	uint32_t explicit_exit_notify; // 0: say nothing; 1: RESTART,[P]; 2: RESTART,[PN]
-	uint32_t inactive_s; // 0: never
-	uint64_t inactive_bytes;
-	uint32_t session_timeout_s; // 0: never
 
 	uint32_t tun_mtu; // default 1500
 	uint32_t tun_mtu_max; // default 1600 if tun_mtu is 1500 or less
@@ -120,9 +114,7 @@ struct cfg_server {
 	const char *group;
 	const char *cd;
 	uint32_t verb; // default 1
-	uint32_t mute; // 0: off
 	bool suppress_timestamps;
-	bool mlock;
 };
 
 // What a load may do besides parsing.

@@ -42,6 +42,7 @@ struct cfg_wrap {
 	int key_direction; // tls-auth: 0, 1, or -1 for both directions alike
 	struct cfg_blob tls_crypt;
 	struct cfg_blob tls_crypt_v2; // server: the server key; client: its own key
+	bool force_cookie; // server: refuse tls-crypt-v2 clients that can't do the cookie handshake
 };
 
 struct cfg_tls {

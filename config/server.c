@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "config/server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "config/server_apply.h"
+
+static void defaults(struct cfg_server *cfg)
+{
+	cfg_tls_defaults(&cfg->tls);
+	cfg->tls.reneg_sec_min = cfg->tls.reneg_sec - cfg->tls.reneg_sec / 10;
+	cfg->dataplane_socket = CFG_DATAPLANE_SOCKET;
+	cfg->control_socket = CFG_CONTROL_SOCKET;
+	cfg->topology = CFG_TOPOLOGY_SUBNET;
+	cfg->pool_persist_s = 600;
+	cfg->max_clients = CFG_MAX_CLIENTS_DEFAULT;
+	cfg->max_routes_per_client = 256;
+	cfg->connect_freq_initial_n = 100;
+	cfg->connect_freq_initial_s = 10;
+	cfg->tun_mtu = 1500;
+	cfg->mssfix = CFG_MSSFIX_DEFAULT;
+	cfg->mssfix_mtu = true;
+	cfg->mobility = CFG_MOBILITY_AGGRESSIVE;
+	cfg->status_s = 60;
+	cfg->status_version = 1;
+	cfg->verb = 1;
+}
+
+// The addresses that `server` gives, unless other lines said more.
+static void addresses_finish(struct cfg_server_parse *p, const struct cfg_lines *lines)
+{
+	struct cfg_server *cfg = p->cfg;
+	struct cfg_addr last;
+
+	if (cfg->network.family == AF_UNSPEC && cfg->address.family != AF_UNSPEC)
+		cfg->network = cfg_addr_network(&cfg->address);
+	if (cfg->network.family == AF_UNSPEC) {
+		(void)cfg_fail_file(&p->a, lines, "no 'server' line, so clients get no addresses");
+		return;
+	}
+	// The parser has refused networks of less than four addresses, so nothing here overflows.
+	if (cfg->address.family == AF_UNSPEC) {
+		(void)cfg_addr_add(&cfg->network, 1, &cfg->address);
+		cfg->address.prefix = cfg->network.prefix;
+	}
+	if (cfg->pool_first.family == AF_UNSPEC && !p->nopool) {
+		uint64_t size;
+
+		last = cfg_addr_last(&cfg->network);
+		(void)cfg_addr_distance(&cfg->network, &last, &size);
+		(void)cfg_addr_add(&cfg->network, 2, &cfg->pool_first);
+		(void)cfg_addr_add(&cfg->network, size - 1, &cfg->pool_last);
+	}
+	if (cfg->pool_first.family != AF_UNSPEC &&
+		(!cfg_addr_within(&cfg->pool_first, &cfg->network) ||
+			!cfg_addr_within(&cfg->pool_last, &cfg->network)))
+		(void)cfg_fail_file(
+			&p->a, lines, "'ifconfig-pool' lies outside the tunnel's network");
+}
+
+// One listening address per `local` and `listen`, or all addresses on `port`.
+static void listens_finish(struct cfg_server_parse *p, const struct cfg_lines *lines)
+{
+	struct cfg_server *cfg = p->cfg;
+	uint16_t port = p->port != 0 ? p->port : CFG_PORT_DEFAULT;
+
+	if (cfg->n_listens == 0) {
+		if (cfg_mem_grow(cfg->mem, &cfg->listens, 0, 1, sizeof(*cfg->listens)) < 0) {
+			(void)cfg_fail_file(&p->a, lines, "out of memory");
+			return;
+		}
+		cfg->listens[cfg->n_listens++] = (struct cfg_listen){ .addr.family = AF_UNSPEC };
+	}
+	for (size_t i = 0; i < cfg->n_listens; i++) {
+		if (cfg->listens[i].port == 0)
+			cfg->listens[i].port = port;
+	}
+}
+
+// Check what needs more than one directive.
+static void finish(struct cfg_server_parse *p, const struct cfg_lines *lines)
+{
+	struct cfg_server *cfg = p->cfg;
+
+	addresses_finish(p, lines);
+	listens_finish(p, lines);
+	cfg_tls_finish(&p->a, lines, &cfg->tls);
+	if (cfg->topology != CFG_TOPOLOGY_SUBNET && p->topology_line != NULL)
+		(void)cfg_fail(&p->a, p->topology_line,
+			"'topology %s' isn't offered; use topology subnet, which every client "
+			"since "
+			"OpenVPN 2.1 knows",
+			p->topology_line->argv[1]);
+	if (cfg->ccd_exclusive && cfg->ccd == NULL)
+		(void)cfg_fail_file(&p->a, lines, "'ccd-exclusive' needs 'client-config-dir'");
+	if (cfg->tun_mtu_max == 0)
+		cfg->tun_mtu_max = cfg->tun_mtu > 1600 ? cfg->tun_mtu : 1600;
+	if (cfg->tun_mtu_max < cfg->tun_mtu)
+		(void)cfg_fail_file(&p->a, lines, "'tun-mtu-max' is below 'tun-mtu'");
+}
+
+static int paths_under(struct cfg_server *cfg)
+{
+	const char **paths[] = { &cfg->pool_persist, &cfg->ccd, &cfg->status, &cfg->log,
+		&cfg->writepid };
+
+	if (cfg->cd == NULL)
+		return 0;
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		if (*paths[i] == NULL)
+			continue;
+		*paths[i] = cfg_path_under(cfg->mem, cfg->cd, *paths[i]);
+		if (*paths[i] == NULL)
+			return -ENOMEM;
+	}
+	return cfg_tls_under(cfg->mem, cfg->cd, &cfg->tls);
+}
+
+static void files_check(struct cfg_server_parse *p)
+{
+	struct cfg_server *cfg = p->cfg;
+
+	cfg_tls_check_files(&p->a, &cfg->tls);
+	if (cfg->ccd != NULL && access(cfg->ccd, R_OK | X_OK) < 0)
+		(void)cfg_fail(&p->a, p->ccd_line, "'client-config-dir': can't read '%.300s': %s",
+			cfg->ccd, strerror(errno));
+}
+
+int cfg_server_parse(struct cfg_lines *lines, unsigned flags, struct cfg_notes *notes,
+	struct cfg_server **ret_cfg, struct cfg_error *err)
+{
+	struct cfg_server *cfg = cfg_mem_alloc(lines->mem, sizeof(*cfg));
+	struct cfg_server_parse p = { .cfg = cfg };
+	int rc;
+
+	if (cfg == NULL) {
+		cfg_error_set(err, "configuration", 0, "out of memory");
+		return -ENOMEM;
+	}
+	cfg->mem = lines->mem;
+	p.a = (struct cfg_apply){
+		.where = CFG_SERVER,
+		.mem = cfg->mem,
+		.targets = { { cfg_server_options, cfg }, { cfg_tls_options, &cfg->tls },
+			{ cfg_wrap_options, &cfg->tls.wrap } },
+		.notes = notes,
+		.err = err,
+	};
+	defaults(cfg);
+	(void)cfg_apply_lines(&p.a, lines); // goes on, to find what else is wrong
+	finish(&p, lines);
+	rc = paths_under(cfg);
+	if (rc < 0) {
+		cfg_error_set(err, "configuration", 0, "out of memory");
+		return rc;
+	}
+	if ((flags & CFG_LOAD_NO_FILES) == 0)
+		files_check(&p);
+	if (p.a.rc < 0)
+		return p.a.rc;
+	*lines = (struct cfg_lines){ 0 };
+	*ret_cfg = cfg;
+	return 0;
+}
+
+int cfg_server_load(const char *path, struct cfg_notes *notes, struct cfg_server **ret_cfg,
+	struct cfg_error *err)
+{
+	struct cfg_lines lines;
+	int rc = cfg_lines_init(&lines);
+
+	if (rc == 0)
+		rc = cfg_lines_add_file(&lines, path, err);
+	if (rc == 0)
+		rc = cfg_server_parse(&lines, 0, notes, ret_cfg, err);
+	cfg_lines_done(&lines);
+	return rc;
+}
+
+struct cfg_server *cfg_server_free(struct cfg_server *cfg)
+{
+	// The struct itself lies in its arena.
+	if (cfg != NULL)
+		cfg_mem_free(cfg->mem);
+	return NULL;
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The options of server.conf; private to config/.
+#pragma once
+
+#include "config/apply.h"
+#include "config/server.h"
+#include "config/tls_apply.h"
+#include "config/tunnel_apply.h"
+
+// A struct cfg_server in the making.
+struct cfg_server_parse {
+	struct cfg_apply a; // first: setters get from it to the rest
+	struct cfg_server *cfg;
+	uint16_t port; // `port` or `lport`; 0: not said
+	bool nopool; // `server ... nopool`
+	const struct cfg_line *topology_line;
+	const struct cfg_line *ccd_line;
+};
+
+extern const struct cfg_option cfg_server_options[]; // base: struct cfg_server

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "config/push_check.h"
+#include "config/server_apply.h"
+
+#define SECONDS_MAX 31536000u
+#define LISTENS_MAX 256
+#define PUSH_MAX 1024
+
+// The parse that a run belongs to.
+static struct cfg_server_parse *parse_of(struct cfg_apply *a)
+{
+	return (struct cfg_server_parse *)a; // its first member
+}
+
+static int set_listen(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	static const char *const protos[] = { "udp", "udp4", "udp6", NULL };
+	struct cfg_server *cfg = at;
+	struct cfg_listen listen = { 0 };
+	uint32_t port = 0;
+	int rc = 0;
+
+	if (strcmp(l->argv[1], "*") != 0 && cfg_addr_parse(l->argv[1], &listen.addr) < 0)
+		return cfg_fail(a, l, "'%s': '%.60s' isn't an address (names aren't looked up)",
+			l->argv[0], l->argv[1]);
+	if (l->argc > 2)
+		rc = cfg_word_u32(a, l, 2, 1, 65535, &port);
+	if (rc == 0 && l->argc > 3)
+		rc = cfg_word_choice(a, l, 3, protos);
+	if (rc < 0)
+		return rc;
+	listen.port = (uint16_t)port;
+	rc = cfg_mem_grow(a->mem, &cfg->listens, cfg->n_listens, LISTENS_MAX, sizeof(listen));
+	if (rc == -E2BIG)
+		return cfg_fail(a, l, "'%s': more than %d addresses", l->argv[0], LISTENS_MAX);
+	if (rc < 0)
+		return cfg_fail_memory(a, l);
+	cfg->listens[cfg->n_listens++] = listen;
+	return 0;
+}
+
+static int set_port(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	(void)at;
+	return cfg_set_u16(a, l, &parse_of(a)->port);
+}
+
+static int set_proto(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	static const char *const protos[] = { "udp", "udp4", "udp6", NULL };
+
+	(void)at;
+	if (strncmp(l->argv[1], "tcp", 3) == 0)
+		return cfg_fail(a, l,
+			"'proto %.20s' isn't offered, only udp; serve TCP with a stock "
+			"openvpn beside this one",
+			l->argv[1]);
+	return cfg_word_choice(a, l, 1, protos) < 0 ? -EINVAL : 0;
+}
+
+static int set_dev(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	if (strncmp(l->argv[1], "tap", 3) == 0)
+		return cfg_fail(a, l, "'%s %.20s' isn't offered, only tun", l->argv[0], l->argv[1]);
+	return cfg_set_str(a, l, at);
+}
+
+static int set_dev_type(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	static const char *const types[] = { "tun", NULL };
+
+	(void)at;
+	return cfg_word_choice(a, l, 1, types);
+}
+
+static int set_mode(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	static const char *const modes[] = { "server", NULL };
+
+	(void)at;
+	return cfg_word_choice(a, l, 1, modes);
+}
+
+static int set_topology(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	struct cfg_server_parse *p = parse_of(a);
+
+	p->topology_line = l;
+	return cfg_topology_parse(a, l, &((struct cfg_server *)at)->topology);
+}
+
+static int set_server(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	struct cfg_server_parse *p = parse_of(a);
+	struct cfg_addr net, first;
+
+	if (cfg_network_parse(l->argv[1], l->argv[2], &net) < 0)
+		return cfg_fail(a, l, "'server': '%.60s %.60s' isn't a network and its netmask",
+			l->argv[1], l->argv[2]);
+	if (l->argc > 3 && strcmp(l->argv[3], "nopool") != 0)
+		return cfg_fail(
+			a, l, "'server' takes 'nopool' as third argument, got '%.60s'", l->argv[3]);
+	first = cfg_addr_network(&net);
+	if (!cfg_addr_equal(&first, &net))
+		return cfg_fail(a, l,
+			"'server': %s isn't the first address of a network with that "
+			"netmask",
+			l->argv[1]);
+	if (net.prefix < 8 || net.prefix > 30)
+		return cfg_fail(
+			a, l, "'server': the netmask must have 8 to 30 bits, got %u", net.prefix);
+	((struct cfg_server *)at)->network = net;
+	p->nopool = l->argc > 3;
+	return 0;
+}
+
+static int set_ifconfig(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	struct cfg_server *cfg = at;
+	struct cfg_addr addr;
+
+	if (cfg_network_parse(l->argv[1], l->argv[2], &addr) < 0 || addr.prefix < 8 ||
+		addr.prefix > 30)
+		return cfg_fail(a, l, "'ifconfig': '%.60s %.60s' isn't an address and its netmask",
+			l->argv[1], l->argv[2]);
+	cfg->address = addr;
+	return 0;
+}
+
+static int set_pool(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	struct cfg_server *cfg = at;
+	struct cfg_addr first, last;
+	uint64_t size;
+	uint8_t bits;
+
+	if (cfg_addr_parse(l->argv[1], &first) < 0 || cfg_addr_parse(l->argv[2], &last) < 0 ||
+		first.family != AF_INET || last.family != AF_INET)
+		return cfg_fail(a, l, "'ifconfig-pool': '%.60s %.60s' aren't two IPv4 addresses",
+			l->argv[1], l->argv[2]);
+	if (cfg_addr_distance(&first, &last, &size) < 0)
+		return cfg_fail(a, l, "'ifconfig-pool': the last address is below the first");
+	if (l->argc > 3 && cfg_netmask_parse(l->argv[3], &bits) < 0)
+		return cfg_fail(a, l, "'ifconfig-pool': '%.60s' isn't a netmask", l->argv[3]);
+	cfg->pool_first = first;
+	cfg->pool_last = last;
+	return 0;
+}
+
+static int set_persist(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	struct cfg_server *cfg = at;
+	int rc = l->argc > 2 ? cfg_word_u32(a, l, 2, 0, SECONDS_MAX, &cfg->pool_persist_s) : 0;
+
+	return rc < 0 ? rc : cfg_set_str(a, l, &cfg->pool_persist);
+}
+
+static int set_route(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	struct cfg_server *cfg = at;
+	struct cfg_route r;
+	int rc = cfg_route_parse(a, l, &r);
+
+	if (rc < 0)
+		return rc;
+	rc = cfg_mem_grow(a->mem, &cfg->routes, cfg->n_routes, CFG_ROUTES_MAX, sizeof(r));
+	if (rc == -E2BIG)
+		return cfg_fail(a, l, "'route': more than %d routes", CFG_ROUTES_MAX);
+	if (rc < 0)
+		return cfg_fail_memory(a, l);
+	cfg->routes[cfg->n_routes++] = r;
+	return 0;
+}
+
+static int set_push(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	struct cfg_server *cfg = at;
+	int rc = cfg_push_check(a, l);
+
+	if (rc < 0)
+		return rc;
+	rc = cfg_mem_grow(a->mem, &cfg->push, cfg->n_push, PUSH_MAX, sizeof(*cfg->push));
+	if (rc == -E2BIG)
+		return cfg_fail(a, l, "'push': more than %d options", PUSH_MAX);
+	if (rc < 0)
+		return cfg_fail_memory(a, l);
+	cfg->push[cfg->n_push++] = l->argv[1];
+	return 0;
+}
+
+static int set_ccd(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	struct cfg_server_parse *p = parse_of(a);
+
+	p->ccd_line = l;
+	return cfg_set_str(a, l, &((struct cfg_server *)at)->ccd);
+}
+
+static int set_keepalive(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	struct cfg_server *cfg = at;
+	uint32_t interval, timeout;
+	int rc = cfg_word_u32(a, l, 1, 1, 86400, &interval);
+
+	if (rc == 0)
+		rc = cfg_word_u32(a, l, 2, 1, 86400, &timeout);
+	if (rc < 0)
+		return rc;
+	if (timeout < 2 * interval)
+		return cfg_fail(a, l,
+			"'keepalive': the second number must be at least twice the "
+			"first");
+	cfg->ping_s = interval;
+	cfg->ping_restart_s = 2 * timeout;
+	cfg->push_ping_s = interval;
+	cfg->push_ping_restart_s = timeout;
+	return 0;
+}
+
+// Two numbers into two neighbouring fields of 32 bits: N, and the seconds it counts in.
+static int set_freq(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	uint32_t *pair = at;
+	uint32_t n, seconds;
+	int rc = cfg_word_u32(a, l, 1, 0, 1000000, &n);
+
+	if (rc == 0)
+		rc = cfg_word_u32(a, l, 2, 1, 86400, &seconds);
+	if (rc < 0)
+		return rc;
+	pair[0] = n;
+	pair[1] = seconds;
+	return 0;
+}
+
+static int set_exit_notify(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	uint32_t *n = at;
+
+	*n = 1;
+	return l->argc > 1 ? cfg_set_u32(a, l, n) : 0;
+}
+
+static int set_mssfix(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	struct cfg_server *cfg = at;
+
+	return cfg_mssfix_parse(a, l, &cfg->mssfix, &cfg->mssfix_mtu, &cfg->mssfix_fixed);
+}
+
+static int set_mobility(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	static const char *const choices[] = { "off", "aggressive", "lazy", NULL };
+	int i = cfg_word_choice(a, l, 1, choices);
+
+	if (i < 0)
+		return i;
+	((struct cfg_server *)at)->mobility = (enum cfg_mobility)i;
+	return 0;
+}
+
+static int set_verify_client(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	(void)at;
+	if (l->argc > 1 && strcmp(l->argv[1], "require") != 0)
+		return cfg_fail(a, l,
+			"'verify-client-cert %.20s' isn't offered: a client must have "
+			"a certificate",
+			l->argv[1]);
+	return 0;
+}
+
+static int set_status(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	struct cfg_server *cfg = at;
+	int rc = l->argc > 2 ? cfg_word_u32(a, l, 2, 1, SECONDS_MAX, &cfg->status_s) : 0;
+
+	return rc < 0 ? rc : cfg_set_str(a, l, &cfg->status);
+}
+
+static int set_log(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	struct cfg_server *cfg = at;
+
+	cfg->log_append = strcmp(l->argv[0], "log-append") == 0;
+	return cfg_set_str(a, l, &cfg->log);
+}
+
+#define SRV(f) offsetof(struct cfg_server, f)
+
+const struct cfg_option cfg_server_options[] = {
+	{ "local", set_listen, 0, 0, 0 },
+	{ "listen", set_listen, 0, 0, 0 },
+	{ "port", set_port, 0, 1, 65535 },
+	{ "lport", set_port, 0, 1, 65535 },
+	{ "proto", set_proto, 0, 0, 0 },
+	{ "dev", set_dev, SRV(dev), 0, 0 },
+	{ "dev-type", set_dev_type, 0, 0, 0 },
+	{ "mode", set_mode, 0, 0, 0 },
+	{ "tls-server", cfg_set_none, 0, 0, 0 },
+	{ "setenv", cfg_set_none, 0, 0, 0 },
+	{ "ignore-unknown-option", cfg_set_none, 0, 0, 0 },
+	{ "topology", set_topology, 0, 0, 0 },
+	{ "server", set_server, 0, 0, 0 },
+	{ "ifconfig", set_ifconfig, 0, 0, 0 },
+	{ "ifconfig-pool", set_pool, 0, 0, 0 },
+	{ "ifconfig-pool-persist", set_persist, 0, 0, 0 },
+	{ "route", set_route, 0, 0, 0 },
+	{ "push", set_push, 0, 0, 0 },
+	{ "client-config-dir", set_ccd, 0, 0, 0 },
+	{ "ccd-exclusive", cfg_set_flag, SRV(ccd_exclusive), 0, 0 },
+	{ "verify-client-cert", set_verify_client, 0, 0, 0 },
+	{ "keepalive", set_keepalive, 0, 0, 0 },
+	{ "ping", cfg_set_u32, SRV(ping_s), 0, 86400 },
+	{ "ping-restart", cfg_set_u32, SRV(ping_restart_s), 0, SECONDS_MAX },
+	{ "max-clients", cfg_set_u32, SRV(max_clients), 1, 1u << 20 },
+	{ "max-routes-per-client", cfg_set_u32, SRV(max_routes_per_client), 1, 65536 },
+	{ "duplicate-cn", cfg_set_flag, SRV(duplicate_cn), 0, 0 },
+	{ "client-to-client", cfg_set_flag, SRV(client_to_client), 0, 0 },
+	{ "connect-freq", set_freq, SRV(connect_freq_n), 0, 0 },
+	{ "connect-freq-initial", set_freq, SRV(connect_freq_initial_n), 0, 0 },
+	{ "explicit-exit-notify", set_exit_notify, SRV(explicit_exit_notify), 0, 2 },
+	{ "tun-mtu", cfg_set_u32, SRV(tun_mtu), CFG_MTU_MIN, CFG_MTU_MAX },
+	{ "tun-mtu-max", cfg_set_u32, SRV(tun_mtu_max), CFG_MTU_MIN, CFG_MTU_MAX },
+	{ "tun-max-mtu", cfg_set_u32, SRV(tun_mtu_max), CFG_MTU_MIN, CFG_MTU_MAX },
+	{ "mssfix", set_mssfix, 0, 0, 0 },
+	{ "mobility", set_mobility, 0, 0, 0 },
+	{ "dataplane-socket", cfg_set_str, SRV(dataplane_socket), 0, 0 },
+	{ "control-socket", cfg_set_str, SRV(control_socket), 0, 0 },
+	{ "status", set_status, 0, 0, 0 },
+	{ "status-version", cfg_set_u32, SRV(status_version), 1, 3 },
+	{ "log", set_log, 0, 0, 0 },
+	{ "log-append", set_log, 0, 0, 0 },
+	{ "writepid", cfg_set_str, SRV(writepid), 0, 0 },
+	{ "user", cfg_set_str, SRV(user), 0, 0 },
+	{ "group", cfg_set_str, SRV(group), 0, 0 },
+	{ "cd", cfg_set_str, SRV(cd), 0, 0 },
+	{ "verb", cfg_set_u32, SRV(verb), 0, 11 },
+	{ "suppress-timestamps", cfg_set_flag, SRV(suppress_timestamps), 0, 0 },
+	{ 0 },
+};

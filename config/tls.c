@@ -1,0 +1,503 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "config/tls.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "config/cipher.h"
+#include "config/number.h"
+#include "config/tls_apply.h"
+
+#define REPLAY_WINDOW_MAX 2048
+
+void cfg_tls_defaults(struct cfg_tls *tls)
+{
+	*tls = (struct cfg_tls){
+		.wrap.key_direction = -1,
+		.version_min = CFG_TLS_1_2,
+		.auth = "SHA1",
+		.reneg_sec = 3600,
+		.reneg_sec_min = 3600,
+		.hand_window_s = 60,
+		.tran_window_s = 3600,
+		.tls_timeout_s = 2,
+		.replay_window = REPLAY_WINDOW_MAX,
+		.replay_time_s = 15,
+		.data_ciphers = CFG_DATA_CIPHERS_DEFAULT,
+	};
+}
+
+static int set_dh(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	if (l->text == NULL && strcmp(l->argv[1], "none") == 0) {
+		*(struct cfg_blob *)at = (struct cfg_blob){ 0 };
+		return 0;
+	}
+	return cfg_set_blob(a, l, at);
+}
+
+static int set_crl(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	if (l->argc > 2)
+		return cfg_fail(a, l,
+			"'%s' takes one file with the list, not a folder; join the "
+			"lists in one file",
+			l->argv[0]);
+	return cfg_set_blob(a, l, at);
+}
+
+static int set_askpass(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	if (l->argc < 2)
+		return cfg_fail(a, l, "'%s' needs a file; nobody can be asked", l->argv[0]);
+	return cfg_set_blob(a, l, at);
+}
+
+static int set_version(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	static const char *const choices[] = { "1.0", "1.1", "1.2", "1.3", NULL };
+	int i = cfg_word_choice(a, l, 1, choices);
+
+	if (i < 0)
+		return i;
+	*(enum cfg_tls_version *)at = (enum cfg_tls_version)(CFG_TLS_1_0 + i);
+	return 0;
+}
+
+static int set_version_min(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	struct cfg_tls *tls = at;
+
+	if (l->argc > 2 && strcmp(l->argv[2], "or-highest") != 0)
+		return cfg_fail(a, l, "'%s' takes 'or-highest' as second argument, got '%.60s'",
+			l->argv[0], l->argv[2]);
+	tls->version_min_or_highest = l->argc > 2;
+	return set_version(a, l, &tls->version_min);
+}
+
+static int set_x509_name(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	static const char *const choices[] = { "subject", "name", "name-prefix", NULL };
+	struct cfg_tls *tls = at;
+	int i = l->argc > 2 ? cfg_word_choice(a, l, 2, choices) : 0;
+
+	if (i < 0)
+		return i;
+	if (l->argv[1][0] == '\0')
+		return cfg_fail(a, l, "'%s' has an empty name", l->argv[0]);
+	tls->x509_name = l->argv[1];
+	tls->x509_name_type = (enum cfg_x509_name)(CFG_X509_SUBJECT + i);
+	return 0;
+}
+
+static int set_purpose(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	static const char *const choices[] = { "server", "client", NULL };
+	int i = cfg_word_choice(a, l, 1, choices);
+
+	if (i < 0)
+		return i;
+	*(enum cfg_purpose *)at = i == 0 ? CFG_PURPOSE_SERVER : CFG_PURPOSE_CLIENT;
+	return 0;
+}
+
+static int hex_digit(char c)
+{
+	return c >= '0' && c <= '9'    ? c - '0'
+		: c >= 'a' && c <= 'f' ? c - 'a' + 10
+		: c >= 'A' && c <= 'F' ? c - 'A' + 10
+				       : -1;
+}
+
+// 32 bytes as "AA:BB:...". Returns 0 or -EINVAL.
+static int fingerprint_parse(const char *text, uint8_t *out)
+{
+	for (unsigned i = 0; i < 32; i++) {
+		int hi = hex_digit(text[0]);
+		int lo = hi < 0 ? -1 : hex_digit(text[1]);
+
+		if (lo < 0 || text[2] != (i < 31 ? ':' : '\0'))
+			return -EINVAL;
+		out[i] = (uint8_t)(hi << 4 | lo);
+		text += 3;
+	}
+	return 0;
+}
+
+static int fingerprint_add(
+	struct cfg_apply *a, const struct cfg_line *l, struct cfg_tls *tls, const char *text)
+{
+	uint8_t bytes[32];
+	int rc;
+
+	if (fingerprint_parse(text, bytes) < 0)
+		return cfg_fail(a, l,
+			"'%s' takes SHA-256 fingerprints (32 bytes as AA:BB:...), got "
+			"'%.100s'",
+			l->argv[0], text);
+	rc = cfg_mem_grow(a->mem, &tls->fingerprints, tls->n_fingerprints, CFG_FINGERPRINTS_MAX,
+		sizeof(*tls->fingerprints));
+	if (rc == -E2BIG)
+		return cfg_fail(
+			a, l, "'%s': more than %d fingerprints", l->argv[0], CFG_FINGERPRINTS_MAX);
+	if (rc < 0)
+		return cfg_fail_memory(a, l);
+	memcpy(tls->fingerprints[tls->n_fingerprints++], bytes, sizeof(bytes));
+	return 0;
+}
+
+static int set_fingerprint(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	const char *text = l->text;
+	int rc = 0;
+
+	if (text == NULL) {
+		for (unsigned i = 1; i < l->argc && rc == 0; i++)
+			rc = fingerprint_add(a, l, at, l->argv[i]);
+		return rc;
+	}
+	// Inline: one per line, comments allowed.
+	while (*text != '\0' && rc == 0) {
+		const char *words[CFG_WORDS_MAX + 1];
+		size_t len = strcspn(text, "\n");
+		const char *why;
+		int n = cfg_split(a->mem, text, len, words, &why);
+
+		if (n < 0)
+			return cfg_fail(a, l, "'%s': %s", l->argv[0], why);
+		for (int i = 0; i < n && rc == 0; i++)
+			rc = fingerprint_add(a, l, at, words[i]);
+		text += len;
+		text += *text == '\n';
+	}
+	return rc;
+}
+
+// Append a name to the colon list. Returns 0, -ENOSPC.
+static int ciphers_append(char *list, const char *name)
+{
+	size_t len = strlen(list);
+	int n = snprintf(list + len, CFG_CIPHERS_TEXT - len, "%s%s", len > 0 ? ":" : "", name);
+
+	return n < 0 || len + (size_t)n >= CFG_CIPHERS_TEXT ? -ENOSPC : 0;
+}
+
+// One item of data-ciphers: NAME, ?NAME (optional) or DEFAULT.
+static int ciphers_item(
+	struct cfg_apply *a, const struct cfg_line *l, const char *item, size_t len, char *list)
+{
+	const bool optional = len > 0 && item[0] == '?';
+	char name[32];
+	const char *known;
+	bool works;
+
+	if (optional) {
+		item++;
+		len--;
+	}
+	if (len == 7 && strncasecmp(item, "DEFAULT", 7) == 0)
+		return ciphers_append(list, CFG_DATA_CIPHERS_DEFAULT);
+	if (len == 0 || len >= sizeof(name))
+		return cfg_fail(a, l, "'%s': '%.*s' isn't the name of a cipher", l->argv[0],
+			(int)(len > 60 ? 60 : len), item);
+	memcpy(name, item, len);
+	name[len] = '\0';
+	known = cfg_cipher_normalise(name, &works);
+	if (known == NULL && !optional)
+		return cfg_fail(a, l, "'%s': unknown cipher '%s'", l->argv[0], name);
+	if (known == NULL || !works) {
+		cfg_remark(a, CFG_NOTE_IGNORED, l,
+			"'%s': %s is left out: only AEAD ciphers are "
+			"negotiated",
+			l->argv[0], name);
+		return 0;
+	}
+	return ciphers_append(list, known);
+}
+
+static int set_data_ciphers(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	char list[CFG_CIPHERS_TEXT] = "";
+	const char *item = l->argv[1];
+
+	for (;;) {
+		size_t len = strcspn(item, ":");
+		int rc = ciphers_item(a, l, item, len, list);
+
+		if (rc == -ENOSPC)
+			return cfg_fail(a, l, "'%s': the list is longer than %d characters",
+				l->argv[0], CFG_CIPHERS_TEXT - 1);
+		if (rc < 0)
+			return rc;
+		if (item[len] == '\0')
+			break;
+		item += len + 1;
+	}
+	if (list[0] == '\0')
+		return cfg_fail(a, l, "'%s': no cipher is left; known are %s", l->argv[0],
+			CFG_DATA_CIPHERS_DEFAULT);
+	memcpy(at, list, sizeof(list));
+	return 0;
+}
+
+// A single cipher; an unknown name is an error, one that can't be negotiated a remark.
+static int set_cipher(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	bool works;
+	const char *known = cfg_cipher_normalise(l->argv[1], &works);
+
+	if (known == NULL)
+		return cfg_fail(a, l, "'%s': unknown cipher '%.60s'", l->argv[0], l->argv[1]);
+	*(const char **)at = known;
+	return 0;
+}
+
+static int set_fallback(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	bool works;
+	const char *known = cfg_cipher_normalise(l->argv[1], &works);
+
+	if (known != NULL && !works) {
+		cfg_remark(a, CFG_NOTE_IGNORED, l,
+			"'%s': %s has no effect: only AEAD ciphers are "
+			"used",
+			l->argv[0], known);
+		return 0;
+	}
+	return set_cipher(a, l, at);
+}
+
+static int set_auth(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	const char *known = cfg_digest_normalise(l->argv[1]);
+
+	if (known == NULL)
+		return cfg_fail(a, l, "'%s': unknown digest '%.60s'", l->argv[0], l->argv[1]);
+	*(const char **)at = known;
+	return 0;
+}
+
+static int set_reneg(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	struct cfg_tls *tls = at;
+	uint64_t max, min;
+	int rc = cfg_word_number(a, l, 1, &max);
+
+	if (rc < 0)
+		return rc;
+	min = a->where == CFG_SERVER ? max - max / 10 : max;
+	if (l->argc > 2) {
+		rc = cfg_word_number(a, l, 2, &min);
+		if (rc < 0)
+			return rc;
+	}
+	if (min > max)
+		return cfg_fail(
+			a, l, "'%s': the second number must not exceed the first", l->argv[0]);
+	tls->reneg_sec = (uint32_t)max;
+	tls->reneg_sec_min = (uint32_t)min;
+	return 0;
+}
+
+static int set_replay(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	struct cfg_tls *tls = at;
+	uint32_t packets = REPLAY_WINDOW_MAX, seconds = 15;
+	int rc = 0;
+
+	if (l->argc > 1)
+		rc = cfg_word_u32(a, l, 1, 1, 65536, &packets);
+	if (rc == 0 && l->argc > 2)
+		rc = cfg_word_u32(a, l, 2, 0, 600, &seconds);
+	if (rc < 0)
+		return rc;
+	if (packets > REPLAY_WINDOW_MAX) {
+		cfg_remark(a, CFG_NOTE_WARNING, l, "'%s': %u packets are taken as %d", l->argv[0],
+			packets, REPLAY_WINDOW_MAX);
+		packets = REPLAY_WINDOW_MAX;
+	}
+	tls->replay_window = packets;
+	tls->replay_time_s = seconds;
+	return 0;
+}
+
+static int set_cert_profile(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	static const char *const choices[] = { "legacy", "preferred", "suiteb", "insecure", NULL };
+	int i = cfg_word_choice(a, l, 1, choices);
+
+	if (i < 0)
+		return i;
+	*(const char **)at = choices[i];
+	return 0;
+}
+
+static int set_direction(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	static const char *const choices[] = { "0", "1", NULL };
+	unsigned word = strcmp(l->argv[0], "key-direction") == 0 ? 1 : 2;
+	int i = cfg_word_choice(a, l, word, choices);
+
+	if (i < 0)
+		return i;
+	((struct cfg_wrap *)at)->key_direction = i;
+	return 0;
+}
+
+static int set_tls_auth(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	struct cfg_wrap *wrap = at;
+	int rc = l->argc > 2 ? set_direction(a, l, wrap) : 0;
+
+	return rc < 0 ? rc : cfg_set_blob(a, l, &wrap->tls_auth);
+}
+
+static int set_tls_crypt_v2(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	static const char *const choices[] = { "force-cookie", "allow-noncookie", NULL };
+	struct cfg_wrap *wrap = at;
+	int i = l->argc > 2 ? cfg_word_choice(a, l, 2, choices) : 1;
+
+	if (i < 0)
+		return i;
+	wrap->force_cookie = i == 0;
+	return cfg_set_blob(a, l, &wrap->tls_crypt_v2);
+}
+
+#define TLS(field) offsetof(struct cfg_tls, field)
+#define SECONDS_MAX 31536000u // a year
+
+const struct cfg_option cfg_tls_options[] = {
+	{ "ca", cfg_set_blob, TLS(ca), 0, 0 },
+	{ "cert", cfg_set_blob, TLS(cert), 0, 0 },
+	{ "key", cfg_set_blob, TLS(key), 0, 0 },
+	{ "extra-certs", cfg_set_blob, TLS(extra_certs), 0, 0 },
+	{ "pkcs12", cfg_set_blob, TLS(pkcs12), 0, 0 },
+	{ "dh", set_dh, TLS(dh), 0, 0 },
+	{ "crl-verify", set_crl, TLS(crl), 0, 0 },
+	{ "askpass", set_askpass, TLS(askpass), 0, 0 },
+	{ "tls-version-min", set_version_min, 0, 0, 0 },
+	{ "tls-version-max", set_version, TLS(version_max), 0, 0 },
+	{ "tls-cipher", cfg_set_str, TLS(cipher_list), 0, 0 },
+	{ "tls-ciphersuites", cfg_set_str, TLS(ciphersuites), 0, 0 },
+	{ "tls-groups", cfg_set_str, TLS(groups), 0, 0 },
+	{ "ecdh-curve", cfg_set_str, TLS(groups), 0, 0 },
+	{ "tls-cert-profile", set_cert_profile, TLS(cert_profile), 0, 0 },
+	{ "verify-x509-name", set_x509_name, 0, 0, 0 },
+	{ "remote-cert-tls", set_purpose, TLS(purpose), 0, 0 },
+	{ "peer-fingerprint", set_fingerprint, 0, 0, 0 },
+	{ "data-ciphers", set_data_ciphers, TLS(data_ciphers), 0, 0 },
+	{ "ncp-ciphers", set_data_ciphers, TLS(data_ciphers), 0, 0 },
+	{ "data-ciphers-fallback", set_fallback, TLS(data_ciphers_fallback), 0, 0 },
+	{ "cipher", set_cipher, TLS(cipher), 0, 0 },
+	{ "auth", set_auth, TLS(auth), 0, 0 },
+	{ "reneg-sec", set_reneg, 0, 0, SECONDS_MAX },
+	{ "reneg-bytes", cfg_set_u64, TLS(reneg_bytes), 0, UINT64_MAX },
+	{ "reneg-pkts", cfg_set_u64, TLS(reneg_pkts), 0, UINT64_MAX },
+	{ "hand-window", cfg_set_u32, TLS(hand_window_s), 1, 3600 },
+	{ "tran-window", cfg_set_u32, TLS(tran_window_s), 1, SECONDS_MAX },
+	{ "tls-timeout", cfg_set_u32, TLS(tls_timeout_s), 1, 60 },
+	{ "replay-window", set_replay, 0, 0, 0 },
+	{ "tls-exit", cfg_set_flag, TLS(tls_exit), 0, 0 },
+	{ 0 },
+};
+
+const struct cfg_option cfg_wrap_options[] = {
+	{ "tls-auth", set_tls_auth, 0, 0, 0 },
+	{ "key-direction", set_direction, 0, 0, 0 },
+	{ "tls-crypt", cfg_set_blob, offsetof(struct cfg_wrap, tls_crypt), 0, 0 },
+	{ "tls-crypt-v2", set_tls_crypt_v2, 0, 0, 0 },
+	{ 0 },
+};
+
+// The directive that gave a blob, as a line for messages.
+static struct cfg_line blob_line(const struct cfg_blob *b)
+{
+	return (struct cfg_line){
+		.file = b->file, .line = b->line, .argc = 1, .argv = { b->option }
+	};
+}
+
+void cfg_tls_finish(struct cfg_apply *a, const struct cfg_lines *lines, struct cfg_tls *tls)
+{
+	const bool server = a->where == CFG_SERVER;
+
+	if (!cfg_blob_set(&tls->ca) && !cfg_blob_set(&tls->pkcs12) && tls->n_fingerprints == 0)
+		(void)cfg_fail_file(a, lines, "no 'ca', so nobody could be trusted");
+	if (cfg_blob_set(&tls->cert) && !cfg_blob_set(&tls->key)) {
+		struct cfg_line l = blob_line(&tls->cert);
+
+		(void)cfg_fail(a, &l, "'cert' needs a 'key'");
+	} else if (cfg_blob_set(&tls->key) && !cfg_blob_set(&tls->cert)) {
+		struct cfg_line l = blob_line(&tls->key);
+
+		(void)cfg_fail(a, &l, "'key' needs a 'cert'");
+	} else if (server && !cfg_blob_set(&tls->cert) && !cfg_blob_set(&tls->pkcs12)) {
+		(void)cfg_fail_file(a, lines, "no 'cert' and 'key': a server needs both");
+	}
+	if (tls->version_max != CFG_TLS_UNSET && tls->version_max < tls->version_min)
+		(void)cfg_fail_file(a, lines, "'tls-version-max' is below 'tls-version-min'");
+}
+
+static int blob_under(struct cfg_mem *mem, const char *cd, struct cfg_blob *blob)
+{
+	if (blob->path == NULL)
+		return 0;
+	blob->path = cfg_path_under(mem, cd, blob->path);
+	return blob->path != NULL ? 0 : -ENOMEM;
+}
+
+int cfg_wrap_under(struct cfg_mem *mem, const char *cd, struct cfg_wrap *wrap)
+{
+	int rc = blob_under(mem, cd, &wrap->tls_auth);
+
+	if (rc == 0)
+		rc = blob_under(mem, cd, &wrap->tls_crypt);
+	return rc == 0 ? blob_under(mem, cd, &wrap->tls_crypt_v2) : rc;
+}
+
+int cfg_tls_under(struct cfg_mem *mem, const char *cd, struct cfg_tls *tls)
+{
+	struct cfg_blob *blobs[] = { &tls->ca, &tls->cert, &tls->key, &tls->extra_certs,
+		&tls->pkcs12, &tls->dh, &tls->crl, &tls->askpass };
+	int rc = 0;
+
+	for (size_t i = 0; i < sizeof(blobs) / sizeof(blobs[0]) && rc == 0; i++)
+		rc = blob_under(mem, cd, blobs[i]);
+	return rc == 0 ? cfg_wrap_under(mem, cd, &tls->wrap) : rc;
+}
+
+void cfg_blob_check_apply(struct cfg_apply *a, const struct cfg_blob *blob)
+{
+	struct cfg_error err;
+	int rc = cfg_blob_check(blob, &err);
+
+	if (rc == 0)
+		return;
+	(void)cfg_notes_add_error(a->notes, &err); // a remark may be lost
+	if (a->rc == 0) {
+		a->rc = rc;
+		if (a->err != NULL)
+			*a->err = err;
+	}
+}
+
+void cfg_wrap_check_files(struct cfg_apply *a, const struct cfg_wrap *wrap)
+{
+	cfg_blob_check_apply(a, &wrap->tls_auth);
+	cfg_blob_check_apply(a, &wrap->tls_crypt);
+	cfg_blob_check_apply(a, &wrap->tls_crypt_v2);
+}
+
+void cfg_tls_check_files(struct cfg_apply *a, const struct cfg_tls *tls)
+{
+	const struct cfg_blob *blobs[] = { &tls->ca, &tls->cert, &tls->key, &tls->extra_certs,
+		&tls->pkcs12, &tls->dh, &tls->crl, &tls->askpass };
+
+	for (size_t i = 0; i < sizeof(blobs) / sizeof(blobs[0]); i++)
+		cfg_blob_check_apply(a, blobs[i]);
+	cfg_wrap_check_files(a, &tls->wrap);
+}
