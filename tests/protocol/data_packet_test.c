@@ -95,5 +95,5 @@ GTC_TEST(data_packet, vectors)
 		}
 		vec_free(v);
 	}
-	GTC_EXPECT(seen > 100);
+	GTC_EXPECT(seen > 140);
 }
