@@ -174,6 +174,9 @@ static int verify_step(int ok, X509_STORE_CTX *store_ctx)
 		X509_STORE_CTX_set_error(store_ctx, X509_V_OK);
 		return 1;
 	}
+	// A CA that isn't known says little; whose certificate it signed does.
+	if (strcmp(verify_text(error), "unknown CA") == 0)
+		cert = X509_STORE_CTX_get0_cert(store_ctx);
 	return refuse(conn, cert, verify_text(error));
 }
 
