@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "client/apply.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "client/log.h"
+
+// Packets that may wait in the device: as many as a burst of ours takes, several times.
+#define VC_TUN_QUEUE 1000
+
+static int apply_addr(
+	struct vc_nl *nl, int ifindex, const struct cfg_addr *local, const struct cfg_addr *peer)
+{
+	char text[CFG_ADDR_TEXT];
+	int rc;
+
+	if (local->family == AF_UNSPEC)
+		return 0;
+	rc = vc_nl_addr_add(nl, ifindex, local, peer);
+	if (rc < 0)
+		vc_log(VC_ERROR, "can't set address %s: %s", cfg_addr_text(local, true, text),
+			strerror(-rc));
+	return rc;
+}
+
+int vc_apply(struct vc_nl *nl, int ifindex, const struct vc_plan *plan)
+{
+	char text[CFG_ADDR_TEXT];
+	int rc = vc_nl_link_up(nl, ifindex, plan->mtu, VC_TUN_QUEUE);
+
+	if (rc < 0) {
+		vc_log(VC_ERROR, "can't set up the tunnel device: %s", strerror(-rc));
+		return rc;
+	}
+	rc = apply_addr(nl, ifindex, &plan->local, &plan->peer);
+	if (rc < 0)
+		goto err;
+	// A machine without IPv6 still gets its IPv4.
+	if (apply_addr(nl, ifindex, &plan->local6, NULL) < 0)
+		vc_log(VC_WARN, "going on without IPv6 inside the tunnel");
+	for (size_t i = 0; i < plan->n_routes; i++) {
+		int err = vc_nl_route_add(nl, &plan->routes[i]);
+
+		if (err < 0)
+			vc_log(VC_WARN, "route %s is left out: %s",
+				cfg_addr_text(&plan->routes[i].dst, true, text), strerror(-err));
+	}
+	for (size_t i = 0; i < plan->n_rules; i++) {
+		rc = vc_nl_rule_add(nl, &plan->rules[i]);
+		if (rc == -EEXIST)
+			rc = 0;
+		if (rc < 0 && plan->rules[i].family == AF_INET6) {
+			vc_log(VC_WARN, "can't add an IPv6 routing rule: %s", strerror(-rc));
+			rc = 0;
+		}
+		if (rc < 0) {
+			vc_log(VC_ERROR, "can't add routing rule %u: %s", plan->rules[i].priority,
+				strerror(-rc));
+			goto err;
+		}
+	}
+	return 0;
+
+err:
+	vc_apply_undo(nl, ifindex, plan);
+	return rc;
+}
+
+void vc_apply_undo(struct vc_nl *nl, int ifindex, const struct vc_plan *plan)
+{
+	// Rules first: without them the routes of our table mean nothing to anybody.
+	for (size_t i = plan->n_rules; i-- > 0;)
+		(void)vc_nl_rule_del(nl, &plan->rules[i]);
+	for (size_t i = plan->n_routes; i-- > 0;)
+		(void)vc_nl_route_del(nl, &plan->routes[i]);
+	if (plan->local.family != AF_UNSPEC)
+		(void)vc_nl_addr_del(nl, ifindex, &plan->local, &plan->peer);
+	if (plan->local6.family != AF_UNSPEC)
+		(void)vc_nl_addr_del(nl, ifindex, &plan->local6, NULL);
+}

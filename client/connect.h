@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Which server to try next and when: remotes in order (or at random), all addresses of a name,
+// back-off with jitter. Event loop only.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <uv.h>
+
+#include "client/path.h"
+
+#define VC_CONNECT_ADDRS 16
+
+struct vc_client;
+
+struct vc_connect {
+	unsigned remote; // index of the remote in use
+	unsigned order[64]; // order in which remotes are tried
+	unsigned at; // index into order
+	unsigned tried; // remotes tried since the last success
+	unsigned failed; // rounds over all remotes since the last success
+	unsigned attempts;
+	struct sockaddr_storage addr[VC_CONNECT_ADDRS];
+	unsigned n_addrs;
+	unsigned addr_at;
+	uv_getaddrinfo_t resolve;
+	bool resolving;
+	bool waiting_path; // nothing to send over: the next event goes on
+	uv_timer_t timer;
+};
+
+int vc_connect_init(struct vc_client *c);
+void vc_connect_done(struct vc_client *c);
+
+// Try the first server now.
+void vc_connect_start(struct vc_client *c);
+
+// The attempt or session failed: try the next address or remote, after a pause when all have been
+// tried. was_up: it had worked, so the same remote is tried first.
+void vc_connect_again(struct vc_client *c, bool was_up, uint32_t delay_s);
+
+// The server asks for the next remote at the next attempt.
+void vc_connect_advance(struct vc_client *c);
+
+// It works: forget the failures.
+void vc_connect_succeeded(struct vc_client *c);
+
+// Are there servers that haven't been tried since the last success?
+bool vc_connect_more(const struct vc_client *c);
+
+// A path appeared: go on at once if that is what was missing, or cut a pause short.
+void vc_connect_path(struct vc_client *c);

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The data channel's keys and what is done with them: framing, sealing, opening, replay windows,
+// and which key is used for sending. No I/O, no clock. Event loop only.
+// Source: protocol.md 9, 11.3.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/pushed.h"
+#include "protocol/opcode.h"
+#include "protocol/replay.h"
+#include "protocol/tls/aead.h"
+#include "protocol/tls/keys.h"
+
+// Newest, its predecessor, and the same of a session that was replaced in place.
+#define VC_DATA_KEYS 4
+// Bytes that the buffer of a plaintext needs in front (header 4, packet-id 4, tag 16, framing 2)
+// and behind (swap framing 1, session id 8).
+#define VC_DATA_HEADROOM 32
+#define VC_DATA_TAILROOM 16
+#define VC_DATA_NEVER UINT64_MAX
+
+// Keys of one negotiation.
+struct vc_key {
+	struct ovpn_aead seal;
+	struct ovpn_aead open;
+	struct ovpn_replay replay;
+	uint64_t age; // counts the keys of this process
+	uint64_t next_id; // packet-id of the next packet; over 32 bits: used up
+	uint64_t active_ms; // used for sending from then on
+	uint64_t expire_ms; // wiped then; VC_DATA_NEVER: not yet retired
+	uint64_t packets; // both directions, for reneg-pkts
+	uint64_t bytes;
+	uint32_t session; // which session (hard reset) it belongs to
+	uint8_t key_id;
+};
+
+struct vc_data {
+	struct vc_key key[VC_DATA_KEYS]; // newest first
+	unsigned n_keys;
+	uint64_t next_age;
+	bool v2; // P_DATA_V2 with peer_id, else P_DATA_V1
+	uint32_t peer_id;
+	enum cfg_comp comp;
+	// Counters of datagrams and of payload bytes.
+	uint64_t tx_packets, tx_bytes;
+	uint64_t rx_packets, rx_bytes;
+	uint64_t bad_key, bad_tag, replayed, bad_frame; // datagrams that were dropped
+};
+
+// Install the keys of a negotiation as the newest; the oldest goes when there is no room. Those of
+// an earlier session or key id retire: they are wiped at retire_ms.
+// Returns 0, -ENOTSUP for a cipher that isn't AEAD, -EIO.
+int vc_data_install(struct vc_data *d, const struct ovpn_data_keys *keys, uint8_t key_id,
+	uint32_t session, uint64_t active_ms, uint64_t retire_ms);
+
+// Wipe the keys that have expired.
+void vc_data_expire(struct vc_data *d, uint64_t now_ms);
+
+// Wipe all keys; the counters stay.
+void vc_data_wipe(struct vc_data *d);
+
+// The key to send with: the newest one that is active, else the newest. NULL without keys.
+struct vc_key *vc_data_send_key(struct vc_data *d, uint64_t now_ms);
+
+// Seal a payload in place.
+//
+// plain: VC_DATA_HEADROOM bytes before it and VC_DATA_TAILROOM behind it belong to the caller's
+//        buffer, too. len: at least 1.
+//
+// Returns 0 and where the datagram begins, -ENOKEY without keys, -EOVERFLOW when the packet-ids
+// are used up, -EIO.
+int vc_data_seal(struct vc_data *d, uint64_t now_ms, uint8_t *plain, size_t len,
+	uint8_t **ret_dgram, size_t *ret_len);
+
+// Open a data packet in place, check it against the replay window, take off the framing.
+//
+// scratch: room for len bytes, used when two keys have the same id. ret_plain points into dgram
+// or scratch.
+//
+// Returns 0, -ENOKEY, -EBADMSG (tag or length), -EEXIST and -ERANGE (replay), -EPROTO (framing).
+int vc_data_open(struct vc_data *d, uint8_t *dgram, size_t len, uint8_t *scratch,
+	uint8_t **ret_plain, size_t *ret_len);
+
+// Bytes that a payload grows by until it is a UDP payload.
+unsigned vc_data_overhead(const struct vc_data *d);
+
+// Put framing around a payload, or take it off; in place, VC_DATA_HEADROOM as above. Public for
+// the tests. vc_frame_del returns -EPROTO for a marker of compressed or unknown data.
+void vc_frame_add(enum cfg_comp comp, uint8_t **plain, size_t *len);
+int vc_frame_del(enum cfg_comp comp, uint8_t **plain, size_t *len);

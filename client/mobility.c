@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "client/mobility.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "client/client.h"
+#include "client/event.h"
+#include "client/log.h"
+#include "client/pace.h"
+#include "protocol/mobility.h"
+#include "protocol/ping.h"
+
+#define VC_OLD_SOCKET_MS 10000 // late packets of the old path are read for that long
+#define VC_BUSY_SILENCE_MS 1000 // no answer for so long while we send: something is wrong
+#define VC_ANSWER_WINDOW_US 2000000 // a Ping this soon after a probe counts as its answer
+#define VC_BLIND_PROBES 6 // to a server of which nothing is known, then a new connection
+#define VC_SAME_PATH_PROBES 24 // on a silent path, then a fresh socket is tried there
+
+static void probe(struct vc_client *c);
+
+enum vc_probe vc_probe_kind(bool announced, bool v2, bool off)
+{
+	if (off)
+		return v2 ? VC_PROBE_PING : VC_PROBE_NONE;
+	if (announced)
+		return VC_PROBE_RECONF;
+	return v2 ? VC_PROBE_OCC : VC_PROBE_RECONF;
+}
+
+static enum vc_probe kind_of(const struct vc_client *c)
+{
+	return vc_probe_kind(
+		c->session.pushed.mobility, c->data.v2, c->cfg->mobility == CFG_MOBILITY_OFF);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	probe(timer->data);
+}
+
+int vc_mobility_init(struct vc_client *c)
+{
+	c->mobility.timer.data = c;
+	return uv_timer_init(&c->loop, &c->mobility.timer);
+}
+
+void vc_mobility_done(struct vc_client *c)
+{
+	uv_close((uv_handle_t *)&c->mobility.timer, NULL);
+}
+
+bool vc_mobility_busy(const struct vc_mobility *m)
+{
+	return m->active && !m->silent;
+}
+
+void vc_mobility_stop(struct vc_client *c)
+{
+	c->mobility.active = false;
+	c->mobility.silent = false;
+	c->mobility.cand = NULL;
+	(void)uv_timer_stop(&c->mobility.timer);
+}
+
+// Seal a message and, for a reconfiguration Ping, append the server's session id. Returns 0 or
+// -errno.
+static int send_message(struct vc_client *c, struct vc_sock *sock, enum vc_probe kind)
+{
+	uint8_t buf[VC_DATA_HEADROOM + 64 + VC_DATA_TAILROOM];
+	uint8_t *plain = buf + VC_DATA_HEADROOM, *dgram;
+	uint64_t now = vc_now_ms();
+	struct vc_key *key = vc_data_send_key(&c->data, now);
+	struct ovpn_occ occ = { .op = OVPN_OCC_REQUEST };
+	const uint8_t *sid = NULL;
+	size_t len = OVPN_PING_LEN;
+	int rc;
+
+	if (key == NULL)
+		return -ENOKEY;
+	if (kind == VC_PROBE_RECONF) {
+		sid = vc_session_server_sid(c, key->session);
+		if (sid == NULL && c->session.active != NULL)
+			sid = c->session.active->ch.remote_sid;
+	}
+	if (kind == VC_PROBE_OCC)
+		rc = ovpn_occ_build(&occ, plain, 64, &len);
+	else
+		ovpn_ping_put(plain);
+	rc = vc_data_seal(&c->data, now, plain, len, &dgram, &len);
+	if (rc == 0 && sid != NULL)
+		len = ovpn_reconf_append(dgram, len, (size_t)(buf + sizeof(buf) - dgram), sid);
+	return rc < 0 ? rc : vc_link_send(&c->link, sock, dgram, len);
+}
+
+static void arm(struct vc_client *c)
+{
+	uv_update_time(&c->loop);
+	(void)uv_timer_start(&c->mobility.timer, on_timer, vc_pace_probe_ms(c->mobility.sent), 0);
+}
+
+// A silent path was probed for long enough: perhaps the NAT has forgotten this port for good.
+static void fresh_socket(struct vc_client *c)
+{
+	struct vc_path path;
+
+	if (vc_watch_look(&c->watch, &c->watch.server, &path) == 0)
+		vc_mobility_moved(c, &path);
+}
+
+static void probe(struct vc_client *c)
+{
+	struct vc_mobility *m = &c->mobility;
+	enum vc_probe kind = kind_of(c);
+	int rc;
+
+	if (!m->active || m->cand == NULL)
+		return;
+	if (m->silent && m->sent >= VC_SAME_PATH_PROBES) {
+		fresh_socket(c);
+		return;
+	}
+	if (!c->session.pushed.mobility && !c->data.v2 && m->sent >= VC_BLIND_PROBES) {
+		vc_client_again(c, "the server doesn't follow to the new address", 0);
+		return;
+	}
+	m->probe_us = vc_now_us();
+	rc = send_message(c, m->cand, kind);
+	if (rc == -ENOKEY)
+		return;
+	m->sent++;
+	m->probes++;
+	vc_event("probe", "\"n\": %u, \"kind\": \"%s\", \"silent\": %s, \"error\": %d", m->sent,
+		kind == VC_PROBE_OCC		  ? "occ"
+			: kind == VC_PROBE_RECONF ? "reconf"
+						  : "ping",
+		m->silent ? "true" : "false", rc);
+	arm(c);
+}
+
+// The socket that is already open on this very path, if any.
+static struct vc_sock *sock_on(struct vc_client *c, const struct vc_path *path)
+{
+	for (struct vc_sock *s = c->link.socks; s != NULL; s = s->next) {
+		if (s != c->mobility.cand && vc_path_judge(&s->path, path) == VC_PATH_SAME)
+			return s;
+	}
+	return NULL;
+}
+
+// Take a socket out of use, but go on reading it for a while.
+static void retire(struct vc_client *c, struct vc_sock *sock)
+{
+	if (sock == NULL)
+		return;
+	sock->close_ms = vc_now_ms() + VC_OLD_SOCKET_MS;
+	if (c->link.cur == sock)
+		c->link.cur = NULL;
+}
+
+static void use(struct vc_client *c, struct vc_sock *sock)
+{
+	sock->close_ms = 0;
+	c->link.cur = sock;
+	vc_tunnel_resume(c);
+}
+
+void vc_mobility_moved(struct vc_client *c, const struct vc_path *path)
+{
+	struct vc_mobility *m = &c->mobility;
+	char text[VC_PATH_TEXT];
+	struct vc_sock *sock = NULL;
+	bool again = m->silent; // same path, fresh socket
+	bool old_alive = c->link.cur != NULL && vc_watch_alive(&c->watch, &c->link.cur->path);
+	int rc;
+
+	c->offline = false;
+	vc_log(VC_INFO, "path changed: %s session=%u", vc_path_text(path, text), c->session.serial);
+	vc_event("path_change", "\"ifindex\": %d, \"old_alive\": %s", path->ifindex,
+		old_alive ? "true" : "false");
+	if (m->cand != NULL && m->cand != c->link.cur)
+		retire(c, m->cand);
+	if (!again)
+		sock = sock_on(c, path);
+	if (sock == NULL) {
+		rc = vc_link_open(&c->link, path, false, &sock);
+		if (rc < 0) {
+			vc_log(VC_WARN, "no socket on the new path: %s", strerror(-rc));
+			return; // the next event, or the net under it, asks again
+		}
+	}
+	vc_watch_use(&c->watch, path);
+	m->cand = sock;
+	m->active = true;
+	m->silent = false;
+	m->sent = 0;
+	m->begun_us = vc_now_us();
+	probe(c);
+	if (!m->active)
+		return;
+	if (!old_alive && c->link.cur != sock) {
+		// Nothing is lost by sending data along behind the first Ping.
+		retire(c, c->link.cur);
+		use(c, sock);
+	}
+	if (kind_of(c) == VC_PROBE_NONE)
+		vc_client_again(c, "the address changed", 0);
+}
+
+void vc_mobility_lost(struct vc_client *c)
+{
+	vc_log(VC_INFO, "no path to the server session=%u", c->session.serial);
+	vc_event("path_lost", NULL);
+	vc_mobility_stop(c);
+	retire(c, c->link.cur);
+	c->offline = true;
+	vc_tunnel_pause(c);
+}
+
+static void proven(struct vc_client *c, struct vc_sock *sock)
+{
+	struct vc_mobility *m = &c->mobility;
+	bool moved = !m->silent;
+	unsigned sent = m->sent;
+	uint64_t took_us = vc_now_us() - m->begun_us;
+
+	vc_mobility_stop(c);
+	vc_event("evidence", "\"sent\": %u, \"took_us\": %llu, \"silent\": %s", sent,
+		(unsigned long long)took_us, moved ? "false" : "true");
+	if (!moved)
+		return;
+	m->moves++;
+	if (c->link.cur != sock)
+		retire(c, c->link.cur);
+	use(c, sock);
+	// The server lets a moved download run freely only after a second, newer packet.
+	(void)send_message(c, sock, VC_PROBE_PING);
+	vc_event("switch", "\"moves\": %llu", (unsigned long long)m->moves);
+	vc_log(VC_INFO, "moved in %llu us after %u probes moves=%llu session=%u",
+		(unsigned long long)took_us, sent, (unsigned long long)m->moves, c->session.serial);
+	vc_session_run(c);
+}
+
+void vc_mobility_heard(struct vc_client *c, struct vc_sock *sock, bool answer)
+{
+	struct vc_mobility *m = &c->mobility;
+
+	if (answer && m->probe_us != 0 && vc_now_us() - m->probe_us < VC_ANSWER_WINDOW_US) {
+		m->answers++;
+		vc_event("answer", "\"answers\": %llu", (unsigned long long)m->answers);
+	}
+	if (m->active && sock == m->cand)
+		proven(c, sock);
+}
+
+void vc_mobility_probe_now(struct vc_client *c)
+{
+	struct vc_mobility *m = &c->mobility;
+
+	if (m->active || c->link.cur == NULL || c->data.n_keys == 0 ||
+		c->cfg->mobility == CFG_MOBILITY_OFF)
+		return;
+	m->active = true;
+	m->silent = true;
+	m->cand = c->link.cur;
+	m->sent = 0;
+	m->begun_us = vc_now_us();
+	vc_event("silence", NULL);
+	probe(c);
+}
+
+void vc_mobility_tick(struct vc_client *c, uint64_t now_ms)
+{
+	uint64_t silent_ms = now_ms - c->last_rx_ms;
+	uint32_t ping_s = c->session.pushed.tunnel.ping_s;
+	bool sending = c->last_data_tx_ms > c->last_rx_ms;
+
+	if (c->mobility.active || c->link.cur == NULL)
+		return;
+	// A server that neither announced mobility nor gave a peer-id wouldn't answer.
+	if (!c->session.pushed.mobility && !c->data.v2)
+		return;
+	if ((sending && silent_ms >= VC_BUSY_SILENCE_MS) ||
+		(ping_s != 0 && silent_ms >= 2000ull * ping_s))
+		vc_mobility_probe_now(c);
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The session with the server: handshake, push, renegotiation, in-place reset, text messages. Its
+// slots are the ACTIVE and INITIAL ones of protocol.md 11.1; the keys of LAME_DUCK are simply still
+// in vc_data. Event loop only.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "client/slot.h"
+#include "config/pushed.h"
+#include "protocol/push.h"
+
+struct vc_client;
+
+// Options of one PUSH_REPLY, all parts together.
+#define VC_PUSH_BYTES 65536
+
+struct vc_session {
+	struct vc_slot *active; // trusted; NULL before the first key exchange
+	struct vc_slot *initial; // being negotiated from a hard reset
+	struct ovpn_channel_config channel_config;
+	struct vc_wrap wrap;
+	uint32_t serial; // hard resets of ours so far
+	struct ovpn_push_collect collect;
+	char push_bytes[VC_PUSH_BYTES];
+	struct cfg_pushed pushed; // valid while up
+	bool have_pushed;
+	enum ovpn_cipher cipher;
+	bool ekm; // derivation, the same for all keys of a session
+	uint64_t push_request_ms; // next PUSH_REQUEST
+	uint64_t pending_ms; // AUTH_PENDING: no giving up before
+	uint64_t in_place_ms; // last in-place reset
+	uint64_t handshakes; // sessions that got their keys
+	uint64_t rekeys;
+	uv_timer_t timer; // next retransmission or step
+};
+
+int vc_session_init(struct vc_client *c);
+void vc_session_done(struct vc_client *c);
+
+// Prepare the wrapping for a remote. Returns 0, or -errno with the reason logged.
+int vc_session_wrap(struct vc_client *c, const struct cfg_remote *remote);
+
+// Begin a session with a hard reset over the current socket; slots of an earlier one are freed,
+// its data keys stay until the new ones come or the caller wipes them.
+int vc_session_begin(struct vc_client *c);
+
+// Begin a second one beside the active one, which goes on carrying data. Returns 0, -EBUSY when one
+// is under way or was begun less than 10 s ago.
+int vc_session_begin_in_place(struct vc_client *c);
+
+// Free all slots.
+void vc_session_end(struct vc_client *c);
+
+// A control-channel datagram came.
+void vc_session_input(struct vc_client *c, const uint8_t *dgram, size_t len);
+
+// Do what is due: TLS, retransmissions, PUSH_REQUEST, renegotiation, time-outs.
+void vc_session_run(struct vc_client *c);
+
+// From slot.c: both key-method-2 messages are there; a message came.
+void vc_session_exchanged(struct vc_client *c, struct vc_slot *slot);
+void vc_session_message(struct vc_client *c, struct vc_slot *slot, const char *buf, size_t len);
+
+// Ask for new keys now. Returns 0, -EAGAIN, -EBUSY.
+int vc_session_rekey(struct vc_client *c);
+
+// Server session id of the session that a data key belongs to, NULL when it is gone.
+const uint8_t *vc_session_server_sid(struct vc_client *c, uint32_t serial);

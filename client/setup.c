@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "client/setup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "client/client.h"
+#include "client/log.h"
+
+// Names of sources in messages: "profile.ovpn:12: ca".
+#define VC_SOURCE_NAME 300
+#define VC_SOURCES 6
+
+struct names {
+	char text[VC_SOURCES][VC_SOURCE_NAME];
+	unsigned n;
+};
+
+static struct ovpn_tls_source source(const struct cfg_blob *blob, struct names *names)
+{
+	struct ovpn_tls_source s = { 0 };
+	char *name;
+
+	if (!cfg_blob_set(blob))
+		return s;
+	name = names->text[names->n++];
+	snprintf(name, VC_SOURCE_NAME, "%s:%u: %s%s%s", blob->file, blob->line, blob->option,
+		blob->path != NULL ? " " : "", blob->path != NULL ? blob->path : " (inline)");
+	s.name = name;
+	s.path = blob->text != NULL ? NULL : blob->path;
+	s.data = blob->text;
+	s.len = blob->len;
+	return s;
+}
+
+// Ask on the terminal. Returns the length, or -errno (-ENXIO: there is none).
+static int ask(const char *prompt, bool secret, char *buf, size_t size)
+{
+	struct termios saved, quiet;
+	int fd = open("/dev/tty", O_RDWR | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -ENXIO;
+	(void)!write(fd, prompt, strlen(prompt));
+	if (secret && tcgetattr(fd, &saved) == 0) {
+		quiet = saved;
+		quiet.c_lflag &= ~(tcflag_t)ECHO;
+		(void)tcsetattr(fd, TCSAFLUSH, &quiet);
+	}
+	n = read(fd, buf, size - 1);
+	if (secret) {
+		(void)tcsetattr(fd, TCSAFLUSH, &saved);
+		(void)!write(fd, "\n", 1);
+	}
+	close(fd);
+	if (n <= 0)
+		return -EIO;
+	if (buf[n - 1] == '\n')
+		n--;
+	buf[n] = '\0';
+	return (int)n;
+}
+
+// The pass phrase of the private key.
+static int password(void *arg, char *ret_password, size_t size)
+{
+	struct vc_client *c = arg;
+	const struct cfg_blob *blob = &c->cfg->tls.askpass;
+	char *text;
+	size_t len;
+
+	if (!cfg_blob_set(blob))
+		return ask("Pass phrase of the private key: ", true, ret_password, size);
+	if (cfg_blob_read(blob, size, &text, &len, NULL) < 0)
+		return -1;
+	len = strcspn(text, "\r\n");
+	if (len < size) {
+		memcpy(ret_password, text, len);
+		ret_password[len] = '\0';
+	}
+	cfg_secret_free(text, strlen(text));
+	return len < size ? (int)len : -1;
+}
+
+static enum ovpn_tls_version version(enum cfg_tls_version v)
+{
+	switch (v) {
+	case CFG_TLS_1_0: return OVPN_TLS_1_0;
+	case CFG_TLS_1_1: return OVPN_TLS_1_1;
+	case CFG_TLS_1_2: return OVPN_TLS_1_2;
+	case CFG_TLS_1_3: return OVPN_TLS_1_3;
+	case CFG_TLS_UNSET: break;
+	}
+	return OVPN_TLS_VERSION_DEFAULT;
+}
+
+static void fill_checks(const struct cfg_tls *tls, struct ovpn_tls_ctx_options *o)
+{
+	switch (tls->purpose) {
+	case CFG_PURPOSE_ANY: o->eku = OVPN_TLS_EKU_ANY; break;
+	case CFG_PURPOSE_SERVER: o->eku = OVPN_TLS_EKU_SERVER; break;
+	case CFG_PURPOSE_CLIENT: o->eku = OVPN_TLS_EKU_CLIENT; break;
+	}
+	switch (tls->x509_name_type) {
+	case CFG_X509_NONE: o->name_match = OVPN_TLS_NAME_ANY; break;
+	case CFG_X509_SUBJECT: o->name_match = OVPN_TLS_NAME_SUBJECT; break;
+	case CFG_X509_NAME: o->name_match = OVPN_TLS_NAME_CN; break;
+	case CFG_X509_PREFIX: o->name_match = OVPN_TLS_NAME_CN_PREFIX; break;
+	}
+	o->name = tls->x509_name;
+}
+
+int vc_setup_tls(struct vc_client *c)
+{
+	const struct cfg_tls *tls = &c->cfg->tls;
+	struct names names = { .n = 0 };
+	struct ovpn_tls_ctx_options o = { .server = false,
+		.version_min = version(tls->version_min),
+		.version_max = version(tls->version_max),
+		.cipher_list = tls->cipher_list,
+		.ciphersuites = tls->ciphersuites,
+		.groups = tls->groups,
+		.cert_profile = tls->cert_profile,
+		.password = password,
+		.password_arg = c };
+	struct ovpn_tls_error err = { 0 };
+	int rc;
+
+	if (tls->n_fingerprints > 0) {
+		vc_log(VC_ERROR,
+			"peer-fingerprint isn't supported yet: use ca and "
+			"verify-x509-name");
+		return -ENOTSUP;
+	}
+	o.ca = source(&tls->ca, &names);
+	o.cert = source(&tls->cert, &names);
+	o.key = source(&tls->key, &names);
+	o.extra_certs = source(&tls->extra_certs, &names);
+	o.pkcs12 = source(&tls->pkcs12, &names);
+	o.crl = source(&tls->crl, &names);
+	fill_checks(tls, &o);
+	rc = ovpn_tls_ctx_create(&o, &c->tls, &err);
+	if (rc < 0)
+		vc_log(VC_ERROR, "%s", err.text);
+	return rc;
+}
+
+int vc_setup_creds(struct vc_client *c)
+{
+	struct vc_creds *creds = &c->creds;
+	struct cfg_error err;
+	char password_text[sizeof(creds->user)] = "";
+	int rc;
+
+	if (!c->cfg->auth_user_pass)
+		return 0;
+	if (cfg_blob_set(&c->cfg->auth_user_pass_file)) {
+		rc = cfg_blob_userpass(&c->cfg->auth_user_pass_file, creds->user, password_text,
+			sizeof(creds->user), &err);
+		if (rc < 0) {
+			vc_log(VC_ERROR, "%s", err.text);
+			return rc;
+		}
+		memcpy(creds->password, password_text, sizeof(password_text));
+		explicit_bzero(password_text, sizeof(password_text));
+	} else {
+		rc = ask("User name: ", false, creds->user, sizeof(creds->user));
+		if (rc <= 0) {
+			vc_log(VC_ERROR,
+				"auth-user-pass: there is no terminal to ask on; name a "
+				"file with user name and password");
+			return -ENXIO;
+		}
+	}
+	if (creds->password[0] == '\0') {
+		rc = ask("Password: ", true, creds->password, sizeof(creds->password));
+		if (rc < 0) {
+			vc_log(VC_ERROR, "auth-user-pass: no password");
+			return rc;
+		}
+	}
+	return 0;
+}

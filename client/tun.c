@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "client/tun.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+// Not from <linux/if.h>, which clashes with <net/if.h>.
+#include <linux/if_tun.h>
+
+int vc_tun_open(struct vc_tun *tun, const char *dev)
+{
+	const char *name = strcmp(dev, "tun") == 0 ? "tun%d" : dev;
+	struct ifreq ifr = { 0 };
+	int rc;
+
+	if (strlen(name) >= sizeof(ifr.ifr_name) || strchr(dev, '/') != NULL ||
+		strchr(dev, '%') != NULL)
+		return -EINVAL;
+	tun->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (tun->fd < 0)
+		return -errno;
+	memcpy(ifr.ifr_name, name, strlen(name) + 1);
+	ifr.ifr_flags = IFF_TUN | IFF_NO_PI;
+	if (ioctl(tun->fd, TUNSETIFF, &ifr) < 0) {
+		rc = -errno;
+		goto err_fd;
+	}
+	memcpy(tun->name, ifr.ifr_name, sizeof(tun->name));
+	tun->ifindex = (int)if_nametoindex(tun->name);
+	if (tun->ifindex == 0) {
+		rc = -errno;
+		goto err_fd;
+	}
+	return 0;
+
+err_fd:
+	close(tun->fd);
+	tun->fd = -1;
+	return rc;
+}
+
+void vc_tun_close(struct vc_tun *tun)
+{
+	if (tun->fd >= 0)
+		close(tun->fd);
+	tun->fd = -1;
+	tun->ifindex = 0;
+}

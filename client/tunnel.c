@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "client/tunnel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/apply.h"
+#include "client/client.h"
+#include "client/event.h"
+#include "client/forward.h"
+#include "client/inner.h"
+#include "client/log.h"
+
+// How long packets may wait in the device while there is no path; longer and they are stale.
+#define VC_PAUSE_MAX_MS 3000
+
+int vc_tunnel_init(struct vc_client *c)
+{
+	struct vc_tunnel *t = &c->tunnel;
+
+	t->tun.fd = -1;
+	t->plan = calloc(1, sizeof(*t->plan));
+	t->next = calloc(1, sizeof(*t->next));
+	t->scratch = malloc(c->link.buf_size);
+	return t->plan != NULL && t->next != NULL && t->scratch != NULL ? 0 : -ENOMEM;
+}
+
+// Does the kernel check reverse paths strictly on this link? The larger of two settings counts.
+static bool strict_rp_filter(const char *link)
+{
+	const char *names[] = { "all", link };
+	int highest = 0;
+
+	for (unsigned i = 0; i < 2; i++) {
+		char path[96], digit = '0';
+		int fd;
+
+		snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/rp_filter", names[i]);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		if (read(fd, &digit, 1) == 1 && digit - '0' > highest)
+			highest = digit - '0';
+		close(fd);
+	}
+	return highest == 1;
+}
+
+static void fill_env(struct vc_client *c, struct vc_plan_env *env)
+{
+	char name[IF_NAMESIZE];
+
+	memset(env, 0, sizeof(*env));
+	env->ifindex = c->tunnel.tun.ifindex;
+	env->table = c->instance.table;
+	env->priority = c->instance.priority;
+	env->mark = c->instance.mark;
+	env->mask = c->instance.mask;
+	env->server = c->watch.server;
+	env->no_routes = c->cfg->route_noexec;
+	env->no_address = c->cfg->ifconfig_noexec;
+	if (c->link.cur != NULL &&
+		if_indextoname((unsigned)c->link.cur->path.ifindex, name) != NULL)
+		env->strict = strict_rp_filter(name);
+}
+
+static int open_device(struct vc_client *c)
+{
+	struct vc_tunnel *t = &c->tunnel;
+	int rc = vc_tun_open(&t->tun, c->cfg->dev);
+
+	if (rc < 0) {
+		vc_log(VC_ERROR, "can't make the tunnel device %s: %s", c->cfg->dev,
+			rc == -EBUSY	       ? "the name is in use"
+				: rc == -EPERM ? "CAP_NET_ADMIN is needed (root)"
+					       : strerror(-rc));
+		return rc;
+	}
+	vc_watch_tun(&c->watch, t->tun.ifindex);
+	rc = uv_poll_init(&c->loop, &t->poll, t->tun.fd);
+	if (rc < 0) {
+		vc_tun_close(&t->tun);
+		return rc;
+	}
+	t->poll.data = c;
+	t->polling = true;
+	return 0;
+}
+
+static void set_dns(struct vc_client *c)
+{
+	const struct cfg_tunnel *tunnel = &c->session.pushed.tunnel;
+	struct vc_dns_set set;
+	int rc;
+
+	vc_dns_collect(tunnel, &set);
+	if (set.n_servers == 0)
+		return;
+	rc = vc_dns_apply(&c->tunnel.dns, &c->loop, &set, c->tunnel.tun.ifindex,
+		(tunnel->redirect & CFG_REDIRECT_GATEWAY) != 0, c->instance.dns_path);
+	if (rc < 0)
+		vc_log(VC_WARN, "the pushed name servers can't be used: %s", strerror(-rc));
+}
+
+int vc_tunnel_up(struct vc_client *c)
+{
+	struct vc_tunnel *t = &c->tunnel;
+	const struct cfg_remote *remote = &c->cfg->remotes[c->connect.remote];
+	struct vc_plan_env env;
+	struct vc_plan *swap;
+	int rc = 0;
+
+	if (t->tun.fd < 0)
+		rc = open_device(c);
+	if (rc < 0)
+		return rc;
+	fill_env(c, &env);
+	rc = vc_plan_build(&c->session.pushed, &env, t->next);
+	if (rc < 0)
+		return rc;
+	t->mss = vc_mss(remote, t->next->mtu, vc_data_overhead(&c->data),
+		c->watch.server.family == AF_INET6);
+	if (!t->applied || !vc_plan_equal(t->plan, t->next)) {
+		if (t->applied)
+			vc_apply_undo(&c->nl, t->tun.ifindex, t->plan);
+		swap = t->plan;
+		t->plan = t->next;
+		t->next = swap;
+		rc = vc_apply(&c->nl, t->tun.ifindex, t->plan);
+		t->applied = rc == 0;
+		if (rc < 0)
+			return rc;
+		if (t->plan->n_left_out > 0)
+			vc_log(VC_WARN, "%zu pushed routes were not understood",
+				t->plan->n_left_out);
+		set_dns(c);
+	}
+	vc_tunnel_resume(c);
+	return 0;
+}
+
+void vc_tunnel_down(struct vc_client *c)
+{
+	struct vc_tunnel *t = &c->tunnel;
+
+	vc_dns_undo(&t->dns);
+	if (t->applied)
+		vc_apply_undo(&c->nl, t->tun.ifindex, t->plan);
+	t->applied = false;
+	if (t->polling)
+		uv_close((uv_handle_t *)&t->poll, NULL);
+	t->polling = false;
+	t->reading = false;
+	vc_tun_close(&t->tun);
+	free(t->plan);
+	free(t->next);
+	free(t->scratch);
+	t->plan = NULL;
+	t->next = NULL;
+	t->scratch = NULL;
+}
+
+void vc_tunnel_pause(struct vc_client *c)
+{
+	struct vc_tunnel *t = &c->tunnel;
+
+	if (!t->reading)
+		return;
+	t->reading = false;
+	t->paused_ms = vc_now_ms();
+	(void)uv_poll_stop(&t->poll);
+}
+
+void vc_tunnel_resume(struct vc_client *c)
+{
+	struct vc_tunnel *t = &c->tunnel;
+
+	t->paused_ms = 0;
+	if (t->reading || !t->polling)
+		return;
+	t->reading = true;
+	(void)uv_poll_start(&t->poll, UV_READABLE, vc_forward_up);
+}
+
+void vc_tunnel_tick(struct vc_client *c, uint64_t now_ms)
+{
+	struct vc_tunnel *t = &c->tunnel;
+
+	if (t->reading || t->paused_ms == 0 || now_ms - t->paused_ms < VC_PAUSE_MAX_MS)
+		return;
+	vc_tunnel_resume(c); // without a path the packets are dropped there
+}
