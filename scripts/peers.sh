@@ -229,6 +229,15 @@ control_start() {
 	await 10 "control's socket" control_ready
 }
 
+server_stop() {
+	if [ "$SERVER" = openvpn ]; then
+		stop server
+		return
+	fi
+	stop control || fail "control ended with status $?"
+	stop dataplane || fail "the dataplane ended with status $?"
+}
+
 control_ready() {
 	running control || fail "control has ended"
 	status_json
@@ -267,24 +276,40 @@ probe_serve() {
 	await_log probe-server 5 ready || fail "no probe server"
 }
 
-# probe_begin OPTION...: starts visp-probe run in the laptop; probe_say commands it.
+# probe_begin OPTION...: starts visp-probe run in the laptop; probe_say commands it. The variable
+# PROBE names it where there are several.
+declare -A probe_fd=()
 probe_begin() {
-	mkfifo "$W/probe.in"
+	local name=${PROBE:-probe} fd
+	mkfifo "$W/$name.in"
 	# shellcheck disable=SC2016 # the inner shell expands it
-	start probe laptop sh -c 'exec "$@" <"$0"' "$W/probe.in" "$build/bench/probe/visp-probe" \
-		run --server "$server_inner:$probe_port" --json "$W/probe.json" "$@"
-	exec {probe_fd}>"$W/probe.in"
-	await_log probe 15 running || fail "the probe does not start"
+	start "$name" laptop sh -c 'exec "$@" <"$0"' "$W/$name.in" "$build/bench/probe/visp-probe" \
+		run --server "$server_inner:$probe_port" --json "$W/$name.json" "$@"
+	exec {fd}>"$W/$name.in"
+	probe_fd[$name]=$fd
+	await_log "$name" 15 running || fail "$name does not start"
 }
 
-probe_say() { echo "$*" >&"$probe_fd"; }
+probe_say() { echo "$*" >&"${probe_fd[${PROBE:-probe}]}"; }
 
 probe_end() {
+	local name=${PROBE:-probe}
+	local fd=${probe_fd[$name]}
 	probe_say end
-	await_log probe 15 '^ended' || fail "the probe does not end"
-	exec {probe_fd}>&-
-	stop probe
+	await_log "$name" 15 '^ended' || fail "$name does not end"
+	exec {fd}>&-
+	stop "$name"
 }
+
+# Ages in ms of the newest uplink and the newest downlink probe, of PROBE.
+probe_ages() {
+	local name=${PROBE:-probe} n
+	n=$(log_count "$name" '^alive')
+	probe_say alive
+	await 5 "$name to answer" probe_answered "$name" "$n"
+	grep '^alive' "$W/$name.log" | tail -n 1 | cut -d ' ' -f 2-
+}
+probe_answered() { [ "$(log_count "$1" '^alive')" -gt "$2" ]; }
 
 # Have the laptop move under the eyes of the probe, and wait until traffic flows again.
 # hotspot_roam a|b

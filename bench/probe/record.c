@@ -55,6 +55,8 @@ static void write_handover(FILE *out, const struct pg_handover *h, bool last)
 	(void)fprintf(
 		out, "    {\"from\": \"%s\", \"to\": \"%s\", \"outage_ms\": ", h->from, h->to);
 	print_after(out, h, h->data_ns, "null");
+	(void)fputs(", \"sent_ms\": ", out);
+	print_after(out, h, h->sent_ns, "null");
 	(void)fputs(", \"inner_ms\": ", out);
 	print_after(out, h, h->inner_ns, "null");
 	(void)fprintf(out,

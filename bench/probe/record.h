@@ -14,6 +14,7 @@ struct pg_handover {
 	char from[16], to[16]; // names of hotspots
 	uint64_t left_ns; // the old path was given up
 	uint64_t up_ns; // the new address was up
+	uint64_t sent_ns; // our first datagram to the server after that
 	uint64_t data_ns; // first data from the server outside the tunnel on the new path
 	uint64_t inner_ns; // first packet out of the tunnel
 	unsigned answers; // Pings of the server in the second after up_ns

@@ -154,10 +154,14 @@ static void on_watch(struct run *r)
 		h = current(r);
 		if (at_ns < h->up_ns)
 			continue;
-		if (what == PG_SEEN_ASK) {
-			h->asks += at_ns - h->up_ns < SETTLE_NS;
+		if (what == PG_SEEN_ASK || what == PG_SEEN_SENT) {
+			h->asks += what == PG_SEEN_ASK && at_ns - h->up_ns < SETTLE_NS;
+			if (h->sent_ns == 0)
+				h->sent_ns = at_ns;
 			continue;
 		}
+		if (h->sent_ns == 0)
+			continue; // was under way to the old address
 		h->answers += what == PG_SEEN_PING && at_ns - h->up_ns < SETTLE_NS;
 		if (h->data_ns == 0)
 			h->data_ns = at_ns;

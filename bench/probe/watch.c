@@ -23,14 +23,15 @@ enum { PING_V1 = 37, PING_V2 = 40, TAIL = 8 };
 
 int pg_watch_open(struct pg_watch *w, const char *iface, const struct sockaddr_in *server)
 {
-	struct sockaddr_ll ll = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IP) };
+	// Only a socket for all protocols is shown what leaves.
+	struct sockaddr_ll ll = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
 	int one = 1;
 
 	*w = (struct pg_watch){ .fd = -1, .server = *server, .last_soft_key = -1 };
 	ll.sll_ifindex = (int)if_nametoindex(iface);
 	if (ll.sll_ifindex == 0)
 		return -errno;
-	w->fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, htons(ETH_P_IP));
+	w->fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, htons(ETH_P_ALL));
 	if (w->fd < 0)
 		return -errno;
 	if (setsockopt(w->fd, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof(one)) < 0 ||
@@ -107,27 +108,31 @@ static enum pg_seen classify(struct pg_watch *w, const uint8_t *pkt, size_t len)
 	pkt += ihl + sizeof(udp);
 	if (pkt[0] >> 3 != OVPN_P_DATA_V1 && pkt[0] >> 3 != OVPN_P_DATA_V2) {
 		count_handshake(w, pkt, len - ihl - sizeof(udp));
-		return PG_SEEN_NOTHING;
+		return down ? PG_SEEN_NOTHING : PG_SEEN_SENT;
 	}
 	if (down)
 		return size == PING_V1 || size == PING_V2 ? PG_SEEN_PING : PG_SEEN_DATA;
-	return size == PING_V1 + TAIL || size == PING_V2 + TAIL ? PG_SEEN_ASK : PG_SEEN_NOTHING;
+	return size == PING_V1 + TAIL || size == PING_V2 + TAIL ? PG_SEEN_ASK : PG_SEEN_SENT;
 }
 
 int pg_watch_next(struct pg_watch *w, enum pg_seen *ret_what, uint64_t *ret_ns)
 {
 	uint8_t pkt[128], control[128];
 	struct iovec iov = { pkt, sizeof(pkt) };
+	struct sockaddr_ll ll;
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control };
 	ssize_t n;
 
 	msg.msg_controllen = sizeof(control);
+	msg.msg_name = &ll;
+	msg.msg_namelen = sizeof(ll);
 	do {
 		n = recvmsg(w->fd, &msg, 0);
 	} while (n < 0 && errno == ENETDOWN); // said once when the link goes; it may come back
 	if (n < 0)
 		return 0;
 	*ret_ns = stamp_ns(&msg);
-	*ret_what = classify(w, pkt, (size_t)n);
+	*ret_what =
+		ll.sll_protocol == htons(ETH_P_IP) ? classify(w, pkt, (size_t)n) : PG_SEEN_NOTHING;
 	return 1;
 }

@@ -20,6 +20,7 @@ enum pg_seen {
 	PG_SEEN_DATA, // data from the server
 	PG_SEEN_PING, // data from the server with the length of a Ping
 	PG_SEEN_ASK, // data from us with the length of a reconfiguration Ping
+	PG_SEEN_SENT, // anything else from us
 };
 
 // Watch an interface for datagrams to and from server. Needs CAP_NET_RAW. Returns 0 or -errno.
