@@ -322,6 +322,12 @@ static const char *slot_late(struct vc_client *c, const struct vc_slot *slot, ui
 	return NULL;
 }
 
+// Everything is exchanged but the configuration.
+static bool waits_for_push(const struct vc_slot *slot)
+{
+	return slot->state == VC_SLOT_ACTIVE && !slot->keyed && slot->ch.key_id == 0;
+}
+
 static void slot_run(struct vc_client *c, struct vc_slot *slot, uint64_t now, uint64_t *due)
 {
 	struct vc_session *s = &c->session;
@@ -339,8 +345,7 @@ static void slot_run(struct vc_client *c, struct vc_slot *slot, uint64_t now, ui
 	}
 	if (slot->state == VC_SLOT_ACTIVE && !slot->keyed && slot->ch.key_id != 0)
 		renewed(c, slot, now);
-	if (slot == s->active && !slot->keyed && slot->ch.key_id == 0 &&
-		slot->state == VC_SLOT_ACTIVE && now >= s->push_request_ms) {
+	if (slot == s->active && waits_for_push(slot) && now >= s->push_request_ms) {
 		s->push_request_ms = now + VC_PUSH_AGAIN_MS;
 		(void)vc_slot_say(slot, OVPN_PUSH_REQUEST, NULL);
 		(void)vc_slot_step(c, slot, now);
@@ -368,9 +373,10 @@ void vc_session_run(struct vc_client *c)
 		due = now; // queued, and sent by the next round
 	if (s->active == NULL && s->initial == NULL)
 		return;
-	if (s->active != NULL && !s->active->keyed && s->push_request_ms < due)
+	if (s->active != NULL && waits_for_push(s->active) && s->push_request_ms < due)
 		due = s->push_request_ms;
 	uv_update_time(&c->loop);
 	now = vc_now_ms();
-	(void)uv_timer_start(&s->timer, on_timer, due > now ? due - now : 0, 0);
+	// Never 0: libuv would serve nothing else if something stayed due.
+	(void)uv_timer_start(&s->timer, on_timer, due > now ? due - now : 1, 0);
 }

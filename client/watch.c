@@ -63,13 +63,14 @@ void vc_watch_use(struct vc_watch *w, const struct vc_path *path)
 	w->lost = path->family == AF_UNSPEC;
 }
 
-static void judge(struct vc_watch *w)
+// Ask and compare. Returns true when a new path was reported.
+static bool judge(struct vc_watch *w)
 {
 	struct vc_path now = { 0 };
 	enum vc_path_verdict verdict;
 
 	if (w->server.family == AF_UNSPEC)
-		return;
+		return false;
 	if (vc_watch_look(w, &w->server, &now) < 0)
 		memset(&now, 0, sizeof(now));
 	verdict = vc_path_judge(&w->state.path, &now);
@@ -78,12 +79,13 @@ static void judge(struct vc_watch *w)
 		if (now.mac_known)
 			w->state.path = now;
 		w->lost = false;
-		return;
+		return false;
 	}
 	if (verdict == VC_PATH_LOST && w->lost)
-		return;
+		return false;
 	w->lost = verdict == VC_PATH_LOST;
 	w->fn(w->arg, verdict, &now);
+	return verdict == VC_PATH_MOVED;
 }
 
 static void on_merged(uv_timer_t *timer)
@@ -93,7 +95,7 @@ static void on_merged(uv_timer_t *timer)
 	if (!w->dirty)
 		return;
 	w->dirty = false;
-	judge(w);
+	(void)judge(w);
 }
 
 void vc_watch_poke(struct vc_watch *w)
@@ -104,7 +106,10 @@ void vc_watch_poke(struct vc_watch *w)
 		w->dirty = true; // judged when the pause ends
 		return;
 	}
-	judge(w);
+	// Only what follows a move is merged: an address that comes before its route must not delay
+	// the route.
+	if (!judge(w))
+		return;
 	uv_update_time(w->merge.loop);
 	(void)uv_timer_start(&w->merge, on_merged, VC_WATCH_MERGE_MS, 0);
 }
