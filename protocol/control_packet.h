@@ -67,8 +67,8 @@ int ovpn_control_parse_body(uint8_t first, const uint8_t sid[OVPN_SID_LEN], cons
 // Parse an unwrapped datagram: prefix and body. Errors as above.
 int ovpn_control_parse(const uint8_t *buf, size_t len, struct ovpn_control *ret_control);
 
-// Write the body of c to buf of size bytes. Returns 0 and the length, -EPROTO, -EINVAL or -E2BIG
-// as in parsing, -ENOBUFS when it doesn't fit.
+// Write the body of c to buf of size bytes, which the payload doesn't overlap. Returns 0 and the
+// length, -EPROTO, -EINVAL or -E2BIG as in parsing, -ENOBUFS when it doesn't fit.
 int ovpn_control_build_body(
 	const struct ovpn_control *c, uint8_t *buf, size_t size, size_t *ret_len);
 

@@ -72,7 +72,7 @@ static inline int ovpn_replay_accept(struct ovpn_replay *win, uint64_t id)
 		if (id - win->top >= OVPN_REPLAY_BITS)
 			memset(win->word, 0, sizeof(win->word));
 		else
-			ovpn_replay_clear(win, win->top + 1, id + 1);
+			ovpn_replay_clear(win, win->top + 1, id); // the bit of id is set below
 		win->top = id;
 	}
 	win->word[(id / 64) % OVPN_REPLAY_WORDS] |= 1ull << (id % 64);

@@ -4,6 +4,7 @@
 
 #include "protocol/reliable.h"
 #include "tests/gtc.h"
+#include "tests/protocol/vector.h"
 
 static struct ovpn_control message(uint32_t id, const char *text)
 {
@@ -385,4 +386,60 @@ GTC_TEST(reliable, survives_a_bad_path)
 		path_deliver(&to_a, &a, now_ms);
 	}
 	GTC_EXPECT_INT(got, 500);
+}
+
+// What a stock 2.6 client sent and received, played to our client: it must acknowledge the same ids
+// in the same order, and get the same messages.
+GTC_TEST(reliable, acks_as_a_stock_client)
+{
+	static struct ovpn_reliable r;
+	struct vec *v = vec_load("tls_plain_aes256gcm");
+	unsigned compared = 0;
+	uint32_t got = 0;
+
+	ovpn_rel_init(&r, 0);
+	for (size_t i = 0; i < v->count; i++) {
+		const struct vec_packet *p = &v->packet[i];
+		struct ovpn_control ours = { 0 };
+		struct ovpn_control c;
+
+		if (ovpn_control_parse(p->data, p->len, &c) < 0)
+			continue;
+		if (!p->c2s) {
+			ovpn_rel_on_acks(&r, c.acks, c.ack_count, i);
+			if (c.opcode != OVPN_P_ACK_V1)
+				GTC_EXPECT_INT(ovpn_rel_on_message(&r, &c), 0);
+			for (; ovpn_rel_peek(&r) != NULL; ovpn_rel_pop(&r))
+				GTC_EXPECT_INT(ovpn_rel_peek(&r)->message_id, got++);
+			continue;
+		}
+		if (c.opcode == OVPN_P_ACK_V1) {
+			GTC_ASSERT(ovpn_rel_next_ack(&r, 4, &ours));
+		} else {
+			GTC_ASSERT_INT(
+				ovpn_rel_queue(&r, c.opcode, c.payload, c.payload_len, i), 0);
+			GTC_ASSERT(ovpn_rel_next(&r, i, OVPN_CONTROL_PIGGYBACK, &ours));
+			GTC_EXPECT_INT(ours.message_id, c.message_id);
+		}
+		GTC_ASSERT_INT(ours.ack_count, c.ack_count);
+		GTC_EXPECT_MEM(ours.acks, c.acks, c.ack_count * sizeof(c.acks[0]));
+		compared++;
+	}
+	GTC_EXPECT_INT(got, 6);
+	GTC_EXPECT(compared >= 7);
+	vec_free(v);
+}
+
+GTC_TEST(reliable, limits_and_wipe)
+{
+	static const struct ovpn_reliable zero;
+	static struct ovpn_reliable r;
+	struct ovpn_control c;
+
+	ovpn_rel_init(&r, UINT32_MAX);
+	GTC_EXPECT_INT(queue(&r, "secret", 0), 0);
+	GTC_EXPECT(ovpn_rel_next(&r, 0, 0, &c));
+	GTC_EXPECT_INT(ovpn_rel_deadline(&r), OVPN_REL_RETRANSMIT_MAX_MS);
+	ovpn_rel_wipe(&r);
+	GTC_EXPECT_MEM(&r, &zero, sizeof(r));
 }
