@@ -112,6 +112,24 @@ GTC_TEST(replay, long_form)
 	GTC_EXPECT_INT(ovpn_replay_long_accept(&win, 1001, UINT32_MAX), -EEXIST);
 }
 
+// A jump by exactly the width of the window leaves nothing of the old one.
+GTC_TEST(replay, long_form_jumps)
+{
+	for (uint32_t ahead = 1; ahead < 130; ahead++) {
+		struct ovpn_replay_long win = { 0 };
+
+		for (uint32_t id = 1; id <= 64; id++)
+			GTC_EXPECT_INT(ovpn_replay_long_accept(&win, 7, id), 0);
+		GTC_EXPECT_INT(ovpn_replay_long_accept(&win, 7, 64 + ahead), 0);
+		for (uint32_t id = 65; id < 64 + ahead; id++)
+			GTC_EXPECT_INT(ovpn_replay_long_check(&win, 7, id),
+				id + 64 <= 64 + ahead ? -ERANGE : 0);
+		for (uint32_t id = 1; id <= 64; id++)
+			GTC_EXPECT_INT(ovpn_replay_long_check(&win, 7, id),
+				id <= ahead ? -ERANGE : -EEXIST);
+	}
+}
+
 GTC_TEST(replay, long_form_before_1970)
 {
 	struct ovpn_replay_long win = { 0 };
