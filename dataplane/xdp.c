@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/xdp.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "dataplane/xdp_listens.h"
+
+#define MAPS_MAX 8
+#define PROGRAM "visp_xdp.o"
+
+static_assert(SHM_LISTEN_MAX <= DP_XDP_LISTENS, "every listener has a place in the map");
+
+struct dp_xdp {
+	struct dp_xdp_listens *listens;
+	size_t bytes;
+};
+
+int dp_xdp_program(char *path, size_t size)
+{
+	char self[512];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *slash;
+
+	if (n > 0) {
+		self[n] = '\0';
+		slash = strrchr(self, '/');
+		if (slash != NULL &&
+			snprintf(path, size, "%.*s/" PROGRAM, (int)(slash - self), self) <
+				(int)size &&
+			access(path, R_OK) == 0)
+			return 0;
+	}
+	if (snprintf(path, size, "%s/" PROGRAM, VISP_LIBDIR) < (int)size && access(path, R_OK) == 0)
+		return 0;
+	return -ENOENT;
+}
+
+// The descriptor of the map with our list among those of a program, or -errno.
+static int find_map(int program_fd)
+{
+	struct bpf_prog_info info = { 0 };
+	struct bpf_map_info map = { 0 };
+	__u32 ids[MAPS_MAX] = { 0 }, len = sizeof(info);
+
+	info.nr_map_ids = MAPS_MAX;
+	info.map_ids = (uintptr_t)ids;
+	if (bpf_obj_get_info_by_fd(program_fd, &info, &len) < 0)
+		return -errno;
+	for (__u32 i = 0; i < info.nr_map_ids && i < MAPS_MAX; i++) {
+		int fd = bpf_map_get_fd_by_id(ids[i]);
+
+		len = sizeof(map);
+		memset(&map, 0, sizeof(map));
+		if (fd < 0)
+			continue;
+		if (bpf_obj_get_info_by_fd(fd, &map, &len) == 0 &&
+			strcmp(map.name, "visp_listens") == 0 &&
+			map.value_size == sizeof(struct dp_xdp_listens))
+			return fd;
+		(void)close(fd); // a map of something else
+	}
+	return -ENOENT;
+}
+
+struct dp_xdp *dp_xdp_open(unsigned ifindex)
+{
+	struct dp_xdp *xdp = calloc(1, sizeof(*xdp));
+	int program_fd, map_fd = -ENOENT;
+	__u32 id = 0;
+	void *map;
+
+	if (xdp == NULL)
+		return NULL;
+	if (bpf_xdp_query_id((int)ifindex, 0, &id) == 0 && id != 0) {
+		program_fd = bpf_prog_get_fd_by_id(id);
+		if (program_fd >= 0) {
+			map_fd = find_map(program_fd);
+			(void)close(program_fd); // the interface holds the program
+		}
+	}
+	if (map_fd < 0)
+		goto fail;
+	xdp->bytes = (size_t)sysconf(_SC_PAGESIZE);
+	map = mmap(NULL, xdp->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd, 0);
+	(void)close(map_fd); // the mapping holds the map
+	map_fd = -ENOMEM;
+	if (map == MAP_FAILED)
+		goto fail;
+	xdp->listens = map;
+	return xdp;
+
+fail:
+	free(xdp);
+	errno = -map_fd;
+	return NULL;
+}
+
+void dp_xdp_set_listens(struct dp_xdp *xdp, const struct shm_listen *listen, unsigned n)
+{
+	static const uint8_t zero[16];
+	volatile __u32 *count = &xdp->listens->n;
+
+	// While the list changes the kernel gets everything: for a moment clients' packets are
+	// lost, but none reaches the wrong place.
+	*count = 0;
+	__sync_synchronize();
+	for (unsigned i = 0; i < n && i < DP_XDP_LISTENS; i++) {
+		struct dp_xdp_listen *l = &xdp->listens->listen[i];
+
+		l->family = listen[i].addr.family == AF_INET ? 4 : 6;
+		l->port = listen[i].port_be;
+		l->any = memcmp(listen[i].addr.bytes, zero, sizeof(zero)) == 0;
+		memcpy(l->addr, listen[i].addr.bytes, sizeof(l->addr));
+	}
+	__sync_synchronize();
+	*count = n;
+}
+
+struct dp_xdp *dp_xdp_close(struct dp_xdp *xdp)
+{
+	if (xdp == NULL)
+		return NULL;
+	(void)munmap(xdp->listens, xdp->bytes); // fails for bad arguments only
+	free(xdp);
+	return NULL;
+}

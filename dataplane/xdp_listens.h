@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the XDP program and the dataplane share: the UDP addresses that are ours. Included by BPF
+// code as well, so it has kernel types only.
+#pragma once
+
+#include <linux/types.h>
+
+#define DP_XDP_LISTENS 16
+
+struct dp_xdp_listen {
+	__u16 family; // 4 or 6
+	__be16 port;
+	__u32 any; // 1: every address of the interface
+	__u8 addr[16]; // network order; IPv4 in the first four bytes
+};
+
+// One element of an array map, which the dataplane maps into its memory.
+struct dp_xdp_listens {
+	__u32 n;
+	__u32 reserved;
+	struct dp_xdp_listen listen[DP_XDP_LISTENS];
+};
