@@ -92,6 +92,8 @@ static int unknown(struct cfg_apply *a, const struct cfg_line *l)
 		cfg_remark(a, CFG_NOTE_IGNORED, l, "'%.100s' is unknown; tolerated as asked", name);
 		return 0;
 	}
+	if (a->where == CFG_CONNECTION && (places & CFG_CLIENT) != 0)
+		places = CFG_CLIENT;
 	if (places != 0)
 		(void)cfg_fail(a, l, "'%s' isn't allowed in %s; it belongs in %s", name,
 			cfg_where_name(a->where),

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "config/apply.h"
+#include "config/option_tables.h"
 #include "config/push_check.h"
 
 #define IROUTES_MAX 65536

@@ -6,6 +6,7 @@
 
 #include "config/apply.h"
 #include "config/number.h"
+#include "config/option_tables.h"
 
 // "3" or "3-5" of len bytes. Returns 0 or -EINVAL.
 static int lcores_item(const char *text, size_t len, uint32_t *first, uint32_t *last)

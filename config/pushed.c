@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "config/cipher.h"
+#include "config/option_tables.h"
 #include "config/tunnel_apply.h"
 
 #define PUSHED_NAME "pushed option"

@@ -25,7 +25,8 @@ static const char intro[] =
 	"\n"
 	"Places: *server* is server.conf, *client* a profile (.ovpn), *connection* a "
 	"`<connection>` "
-	"block\nin it, *pushed* an option that a server sends, *ccd* a file of client-config-dir, "
+	"block "
+	"in it,\n*pushed* an option that a server sends, *ccd* a file of client-config-dir, "
 	"*dataplane*\nis dataplane.conf. \"inline\": the file may stand between `<name>` and "
 	"`</name>`.\n";
 

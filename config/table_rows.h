@@ -19,7 +19,7 @@
 		.help = help_                                                                      \
 	}
 // As WORKS, and the file may be given inline.
-#define INLIN(where, name_, min, max, args_, help_)                                                \
+#define EMBED(where, name_, min, max, args_, help_)                                                \
 	{                                                                                          \
 		.name = name_, .min_args = min, .max_args = max, .works = where, .args = args_,    \
 		.help = help_, .inline_ok = true                                                   \

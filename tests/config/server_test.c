@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "config/server.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/config/parse.h"
+
+#define BASE                                                                                       \
+	"server 10.8.0.0 255.255.255.0\n"                                                          \
+	"ca ca.crt\n"                                                                              \
+	"cert s.crt\n"                                                                             \
+	"key s.key\n"
+
+static void addr_is(const struct cfg_addr *a, const char *want)
+{
+	char buf[CFG_ADDR_TEXT];
+
+	GTC_EXPECT_STR(cfg_addr_text(a, true, buf), want);
+}
+
+GTC_TEST(cfg_server, defaults)
+{
+	struct cfg_server *cfg = NULL;
+	struct cfg_notes notes = { 0 };
+	struct cfg_error err;
+
+	GTC_ASSERT_INT(PARSE_TEXT(cfg_server_parse, BASE, &notes, &cfg, &err), 0);
+	GTC_EXPECT_INT(notes.n, 0);
+	GTC_ASSERT_INT(cfg->n_listens, 1);
+	GTC_EXPECT_INT(cfg->listens[0].addr.family, AF_UNSPEC);
+	GTC_EXPECT_INT(cfg->listens[0].port, 1194);
+	addr_is(&cfg->network, "10.8.0.0/24");
+	addr_is(&cfg->address, "10.8.0.1/24");
+	addr_is(&cfg->pool_first, "10.8.0.2/32");
+	addr_is(&cfg->pool_last, "10.8.0.254/32");
+	GTC_EXPECT_INT(cfg->topology, CFG_TOPOLOGY_SUBNET);
+	GTC_EXPECT_STR(cfg->dataplane_socket, "/run/visp/dataplane.sock");
+	GTC_EXPECT_STR(cfg->control_socket, "/run/visp/control.sock");
+	GTC_EXPECT_INT(cfg->mobility, CFG_MOBILITY_AGGRESSIVE);
+	GTC_EXPECT_INT(cfg->max_clients, 1024);
+	GTC_EXPECT_INT(cfg->tun_mtu, 1500);
+	GTC_EXPECT_INT(cfg->tun_mtu_max, 1600);
+	GTC_EXPECT_INT(cfg->mssfix, 1492);
+	GTC_EXPECT(cfg->mssfix_mtu && !cfg->mssfix_fixed);
+	GTC_EXPECT_INT(cfg->tls.reneg_sec, 3600);
+	GTC_EXPECT_INT(cfg->tls.reneg_sec_min, 3240);
+	GTC_EXPECT_INT(cfg->tls.version_min, CFG_TLS_1_2);
+	GTC_EXPECT_INT(cfg->tls.wrap.key_direction, -1);
+	GTC_EXPECT_INT(cfg->tls.replay_window, 2048);
+	GTC_EXPECT_STR(cfg->tls.data_ciphers, "AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305");
+	GTC_EXPECT_STR(cfg->tls.auth, "SHA1");
+	GTC_EXPECT_INT(cfg->ping_s, 0);
+	GTC_EXPECT_STR(cfg->tls.ca.path, "ca.crt");
+	GTC_EXPECT_INT(cfg->tls.ca.line, 2);
+	GTC_EXPECT(cfg_server_free(cfg) == NULL);
+	cfg_notes_done(&notes);
+}
+
+GTC_TEST(cfg_server, everything)
+{
+	static const char text[] = BASE "port 443\n"
+					"proto udp4\n"
+					"local 192.0.2.1\n"
+					"listen 2001:db8::1 1195\n"
+					"dev tun0\n"
+					"topology subnet\n"
+					"ifconfig-pool 10.8.0.100 10.8.0.200 255.255.255.0\n"
+					"ifconfig-pool-persist ipp.txt 0\n"
+					"dh none\n"
+					"crl-verify crl.pem\n"
+					"tls-auth ta.key 0\n"
+					"auth sha256\n"
+					"data-ciphers aes-128-gcm:AES-256-CBC:?FOO:DEFAULT\n"
+					"cipher aes-256-cbc\n"
+					"tls-version-min 1.3\n"
+					"push \"route 10.0.0.0 255.0.0.0\"\n"
+					"push \"dhcp-option DNS 10.8.0.1\"\n"
+					"client-config-dir ccd\n"
+					"ccd-exclusive\n"
+					"keepalive 10 60\n"
+					"reneg-sec 100\n"
+					"reneg-bytes 67108864\n"
+					"max-clients 50\n"
+					"duplicate-cn\n"
+					"client-to-client\n"
+					"connect-freq 5 10\n"
+					"connect-freq-initial 20 30\n"
+					"explicit-exit-notify\n"
+					"status /run/s 5\n"
+					"status-version 3\n"
+					"mssfix 1400 fixed\n"
+					"tun-mtu 1400\n"
+					"mobility lazy\n"
+					"dataplane-socket /tmp/d\n"
+					"control-socket /tmp/c\n"
+					"user nobody\n"
+					"log-append /var/log/visp\n"
+					"cd /etc/visp\n"
+					"verb 4\n";
+	struct cfg_server *cfg = NULL;
+	struct cfg_error err;
+
+	GTC_ASSERT_INT(PARSE_TEXT(cfg_server_parse, text, NULL, &cfg, &err), 0);
+	GTC_ASSERT_INT(cfg->n_listens, 2);
+	addr_is(&cfg->listens[0].addr, "192.0.2.1/32");
+	GTC_EXPECT_INT(cfg->listens[0].port, 443);
+	addr_is(&cfg->listens[1].addr, "2001:db8::1/128");
+	GTC_EXPECT_INT(cfg->listens[1].port, 1195);
+	addr_is(&cfg->pool_first, "10.8.0.100/32");
+	addr_is(&cfg->pool_last, "10.8.0.200/32");
+	GTC_EXPECT_STR(cfg->pool_persist, "/etc/visp/ipp.txt");
+	GTC_EXPECT_INT(cfg->pool_persist_s, 0);
+	GTC_EXPECT_STR(cfg->tls.crl.path, "/etc/visp/crl.pem");
+	GTC_EXPECT_STR(cfg->tls.wrap.tls_auth.path, "/etc/visp/ta.key");
+	GTC_EXPECT_INT(cfg->tls.wrap.key_direction, 0);
+	GTC_EXPECT_STR(cfg->tls.auth, "SHA256");
+	GTC_EXPECT_STR(
+		cfg->tls.data_ciphers, "AES-128-GCM:AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305");
+	GTC_EXPECT_STR(cfg->tls.cipher, "AES-256-CBC");
+	GTC_EXPECT_INT(cfg->tls.version_min, CFG_TLS_1_3);
+	GTC_ASSERT_INT(cfg->n_push, 2);
+	GTC_EXPECT_STR(cfg->push[0], "route 10.0.0.0 255.0.0.0");
+	GTC_EXPECT_STR(cfg->ccd, "/etc/visp/ccd");
+	GTC_EXPECT(cfg->ccd_exclusive && cfg->duplicate_cn && cfg->client_to_client);
+	GTC_EXPECT_INT(cfg->ping_s, 10);
+	GTC_EXPECT_INT(cfg->ping_restart_s, 120);
+	GTC_EXPECT_INT(cfg->push_ping_s, 10);
+	GTC_EXPECT_INT(cfg->push_ping_restart_s, 60);
+	GTC_EXPECT_INT(cfg->tls.reneg_sec, 100);
+	GTC_EXPECT_INT(cfg->tls.reneg_sec_min, 90);
+	GTC_EXPECT_INT(cfg->tls.reneg_bytes, 67108864);
+	GTC_EXPECT_INT(cfg->connect_freq_n, 5);
+	GTC_EXPECT_INT(cfg->connect_freq_s, 10);
+	GTC_EXPECT_INT(cfg->connect_freq_initial_n, 20);
+	GTC_EXPECT_INT(cfg->connect_freq_initial_s, 30);
+	GTC_EXPECT_INT(cfg->explicit_exit_notify, 1);
+	GTC_EXPECT_STR(cfg->status, "/run/s");
+	GTC_EXPECT_INT(cfg->status_s, 5);
+	GTC_EXPECT_INT(cfg->mssfix, 1400);
+	GTC_EXPECT(cfg->mssfix_fixed && !cfg->mssfix_mtu);
+	GTC_EXPECT_INT(cfg->mobility, CFG_MOBILITY_LAZY);
+	GTC_EXPECT_STR(cfg->dataplane_socket, "/tmp/d");
+	GTC_EXPECT_STR(cfg->user, "nobody");
+	GTC_EXPECT(cfg->log_append);
+	cfg_server_free(cfg);
+}
+
+// The first error of BASE plus text.
+static void error_is(const char *text, const char *want)
+{
+	char whole[2048];
+	struct cfg_server *cfg = NULL;
+	struct cfg_error err = { .text = "" };
+
+	snprintf(whole, sizeof(whole), "%s%s", BASE, text);
+	GTC_EXPECT(PARSE_TEXT(cfg_server_parse, whole, NULL, &cfg, &err) < 0);
+	GTC_EXPECT_STR(err.text, want);
+	cfg_server_free(cfg);
+}
+
+GTC_TEST(cfg_server, errors)
+{
+	error_is("prto udp\n", "f:5: unknown directive 'prto'; did you mean 'proto'?");
+	error_is("xyzzy-frobnicate\n", "f:5: unknown directive 'xyzzy-frobnicate'");
+	error_is("outer net_tap0\n",
+		"f:5: 'outer' isn't allowed in server.conf; it belongs in "
+		"dataplane.conf");
+	error_is("iroute 10.0.0.0\n",
+		"f:5: 'iroute' isn't allowed in server.conf; it belongs in a "
+		"client-config-dir file");
+	error_is("\nport\n", "f:6: 'port' takes 1 argument (N), got 0");
+	error_is("port 1 2\n", "f:5: 'port' takes 1 argument (N), got 2");
+	error_is("duplicate-cn yes\n", "f:5: 'duplicate-cn' takes no argument, got 1");
+	error_is("status\n", "f:5: 'status' takes 1 to 2 arguments (FILE [SECONDS]), got 0");
+	error_is("port 65536\n", "f:5: 'port' takes a number from 1 to 65535, got '65536'");
+	error_is("port 0\n", "f:5: 'port' takes a number from 1 to 65535, got '0'");
+	error_is("port abc\n", "f:5: 'port' takes a number from 1 to 65535, got 'abc'");
+	error_is("proto tcp\n",
+		"f:5: 'proto tcp' isn't offered, only udp; serve TCP with a stock "
+		"openvpn beside this one");
+	error_is("dev tap0\n", "f:5: 'dev tap0' isn't offered, only tun");
+	error_is("topology net30\n",
+		"f:5: 'topology net30' isn't offered; use topology subnet, "
+		"which every client since OpenVPN 2.1 knows");
+	error_is("topology star\n", "f:5: 'topology' takes one of net30, p2p, subnet, got 'star'");
+	error_is("fragment 1300\n",
+		"f:5: 'fragment' is refused: its extra header is never "
+		"negotiated; remove it on both sides");
+	error_is("keepalive 10 15\n",
+		"f:5: 'keepalive': the second number must be at least twice "
+		"the first");
+	error_is("server 10.8.0.1 255.255.255.0\n",
+		"f:5: 'server': 10.8.0.1 isn't the first "
+		"address of a network with that netmask");
+	error_is("server 10.8.0.0 255.0.255.0\n",
+		"f:5: 'server': '10.8.0.0 255.0.255.0' isn't a "
+		"network and its netmask");
+	error_is("server 10.8.0.0 255.255.255.254\n",
+		"f:5: 'server': the netmask must have 8 to 30 bits, got 31");
+	error_is("ifconfig-pool 10.9.0.1 10.9.0.9\n",
+		"f: 'ifconfig-pool' lies outside the tunnel's network");
+	error_is("ifconfig-pool 10.8.0.9 10.8.0.1\n",
+		"f:5: 'ifconfig-pool': the last address is below the first");
+	error_is("data-ciphers AES-256-GCM:AES-257-GCM\n",
+		"f:5: 'data-ciphers': unknown cipher 'AES-257-GCM'");
+	error_is("data-ciphers BF-CBC\n",
+		"f:5: 'data-ciphers': no cipher is left; known are "
+		"AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305");
+	error_is("auth MD4\n", "f:5: 'auth': unknown digest 'MD4'");
+	error_is("push \"route 1.2.3.4,5\"\n", "f:5: 'push': a comma would end the option");
+	error_is("push \"ping\"\n", "f:5: 'push': 'ping' takes 1 to 1 arguments, got 0");
+	error_is("push \"\"\n", "f:5: 'push': the option is empty");
+	error_is("ccd-exclusive\n", "f: 'ccd-exclusive' needs 'client-config-dir'");
+	error_is("local vpn.example.org\n",
+		"f:5: 'local': 'vpn.example.org' isn't an address (names aren't looked up)");
+	error_is("<port>\n1\n</port>\n", "f:5: 'port' can't be given inline");
+	error_is("mobility fast\n",
+		"f:5: 'mobility' takes one of off, aggressive, lazy, got 'fast'");
+	error_is("verify-client-cert none\n",
+		"f:5: 'verify-client-cert none' isn't offered: a "
+		"client must have a certificate");
+	error_is("peer-fingerprint 00:11\n",
+		"f:5: 'peer-fingerprint' takes SHA-256 fingerprints "
+		"(32 bytes as AA:BB:...), got '00:11'");
+	error_is("tls-version-min 1.3\ntls-version-max 1.2\n",
+		"f: 'tls-version-max' is below 'tls-version-min'");
+	error_is("auth-user-pass-verify x via-env\n",
+		"f:5: 'auth-user-pass-verify' is refused: no program decides who is let in; use "
+		"certificates, crl-verify and client-config-dir");
+	error_is("crl-verify crls dir\n",
+		"f:5: 'crl-verify' takes one file with the list, not a "
+		"folder; join the lists in one file");
+}
+
+GTC_TEST(cfg_server, missing)
+{
+	struct cfg_server *cfg = NULL;
+	struct cfg_error err;
+
+	GTC_EXPECT(PARSE_TEXT(cfg_server_parse, "port 1\nca a\ncert b\nkey c\n", NULL, &cfg, &err) <
+		0);
+	GTC_EXPECT_STR(err.text, "f: no 'server' line, so clients get no addresses");
+	GTC_EXPECT(PARSE_TEXT(cfg_server_parse, "server 10.8.0.0 255.255.255.0\ncert b\nkey c\n",
+			   NULL, &cfg, &err) < 0);
+	GTC_EXPECT_STR(err.text, "f: no 'ca', so nobody could be trusted");
+	GTC_EXPECT(PARSE_TEXT(cfg_server_parse, "server 10.8.0.0 255.255.255.0\nca a\n", NULL, &cfg,
+			   &err) < 0);
+	GTC_EXPECT_STR(err.text, "f: no 'cert' and 'key': a server needs both");
+	GTC_EXPECT(PARSE_TEXT(cfg_server_parse, "server 10.8.0.0 255.255.255.0\nca a\ncert b\n",
+			   NULL, &cfg, &err) < 0);
+	GTC_EXPECT_STR(err.text, "f:3: 'cert' needs a 'key'");
+	GTC_EXPECT(PARSE_TEXT(cfg_server_parse, "", NULL, &cfg, &err) < 0);
+	GTC_EXPECT_STR(err.text, "configuration: no 'server' line, so clients get no addresses");
+}
+
+// --check lists everything that deserves a remark, with its line.
+GTC_TEST(cfg_server, notes)
+{
+	static const char text[] = BASE "fast-io\n"
+					"fragment 1300\n"
+					"prot udp\n"
+					"replay-window 4096\n"
+					"push \"frobnicate 1\"\n";
+	static const struct {
+		enum cfg_note_kind kind;
+		const char *text;
+	} want[] = {
+		{ CFG_NOTE_IGNORED,
+			"f:5: 'fast-io' has no effect: packets are always handled in bursts" },
+		{ CFG_NOTE_ERROR,
+			"f:6: 'fragment' is refused: its extra header is never "
+			"negotiated; remove it on both sides" },
+		{ CFG_NOTE_ERROR, "f:7: unknown directive 'prot'; did you mean 'port'?" },
+		{ CFG_NOTE_WARNING, "f:8: 'replay-window': 4096 packets are taken as 2048" },
+		{ CFG_NOTE_WARNING,
+			"f:9: 'push': 'frobnicate' isn't known as an option for clients" },
+	};
+	struct cfg_server *cfg = NULL;
+	struct cfg_notes notes = { 0 };
+	struct cfg_error err;
+
+	GTC_EXPECT_INT(PARSE_TEXT(cfg_server_parse, text, &notes, &cfg, &err), -EINVAL);
+	GTC_EXPECT_STR(err.text, want[1].text);
+	GTC_EXPECT_INT(err.line, 6);
+	GTC_ASSERT_INT(notes.n, 5);
+	for (size_t i = 0; i < notes.n; i++) {
+		GTC_EXPECT_INT(notes.list[i].kind, want[i].kind);
+		GTC_EXPECT_STR(notes.list[i].text, want[i].text);
+	}
+	cfg_notes_done(&notes);
+}
+
+GTC_TEST(cfg_server, tolerance)
+{
+	static const char text[] = BASE "frob 1\n"
+					"ignore-unknown-option frob other\n"
+					"setenv opt block-outside-dns-now 1 2\n"
+					"setenv opt verb 5\n";
+	struct cfg_server *cfg = NULL;
+	struct cfg_notes notes = { 0 };
+	struct cfg_error err;
+
+	GTC_ASSERT_INT(PARSE_TEXT(cfg_server_parse, text, &notes, &cfg, &err), 0);
+	GTC_EXPECT_INT(cfg->verb, 5);
+	GTC_EXPECT_INT(notes.n, 2);
+	GTC_EXPECT_STR(notes.list[0].text, "f:5: 'frob' is unknown; tolerated as asked");
+	GTC_EXPECT_STR(notes.list[1].text, "f:7: 'block-outside-dns-now' is unknown; optional");
+	cfg_notes_done(&notes);
+	cfg_server_free(cfg);
+	GTC_EXPECT_INT(PARSE_TEXT(cfg_server_parse, BASE "setenv opt port 0\n", NULL, &cfg, &err),
+		-EINVAL);
+}
+
+// Files that are named but can't be read are errors of the line that names them.
+GTC_TEST(cfg_server, files)
+{
+	char dir[] = "/tmp/cfg-server-XXXXXX";
+	char path[128], ca[128], want[512];
+	struct cfg_server *cfg = NULL;
+	struct cfg_error err;
+	FILE *f;
+
+	GTC_ASSERT(mkdtemp(dir) != NULL);
+	snprintf(path, sizeof(path), "%s/server.conf", dir);
+	snprintf(ca, sizeof(ca), "%s/ca.crt", dir);
+	f = fopen(path, "w");
+	GTC_ASSERT(f != NULL);
+	fprintf(f, "cd %s\n" BASE, dir);
+	fclose(f);
+	GTC_EXPECT_INT(cfg_server_load(path, NULL, &cfg, &err), -ENOENT);
+	snprintf(want, sizeof(want), "%s:3: ca: can't read '%s': No such file or directory", path,
+		ca);
+	GTC_EXPECT_STR(err.text, want);
+	for (const char *const *n = (const char *const[]){ "ca.crt", "s.crt", "s.key", NULL };
+		*n != NULL; n++) {
+		snprintf(ca, sizeof(ca), "%s/%s", dir, *n);
+		f = fopen(ca, "w");
+		GTC_ASSERT(f != NULL);
+		fclose(f);
+	}
+	GTC_EXPECT_INT(cfg_server_load(path, NULL, &cfg, &err), 0);
+	cfg_server_free(cfg);
+	GTC_EXPECT_INT(cfg_server_load("/nonexistent", NULL, &cfg, &err), -ENOENT);
+	GTC_EXPECT_STR(err.text, "/nonexistent: can't read: No such file or directory");
+	for (const char *const *n =
+			(const char *const[]){ "ca.crt", "s.crt", "s.key", "server.conf", NULL };
+		*n != NULL; n++) {
+		snprintf(ca, sizeof(ca), "%s/%s", dir, *n);
+		GTC_EXPECT_INT(unlink(ca), 0);
+	}
+	GTC_EXPECT_INT(rmdir(dir), 0);
+}
