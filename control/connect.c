@@ -1,0 +1,552 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// From the client's key-method-2 to data keys, PUSH_REPLY and a session that counts.
+//
+// Order (decisions.md C3): keys derived, session and keys acknowledged by the dataplane, our answer
+// written into the TLS stream, record written, and only then the answer on the wire.
+#include <errno.h>
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/server.h"
+#include "control/clock.h"
+#include "control/connect.h"
+#include "control/ctl.h"
+#include "control/peer.h"
+#include "control/policy.h"
+#include "protocol/key_method2.h"
+#include "protocol/mobility.h"
+#include "protocol/ncp.h"
+#include "protocol/options_string.h"
+#include "protocol/peer_info.h"
+#include "protocol/push.h"
+
+#define TAKEOVERS_MS 2000u // in-place resets of one session at most this often (C13)
+#define SWITCH_SLACK_MS 300u // the dataplane looks at its switch times now and then
+
+// ---- What the client can do ------------------------------------------------------------------
+
+static void learn_caps(struct ctl *ctl, struct ctl_peer *peer, const char *info, size_t len)
+{
+	struct ovpn_peer_caps caps;
+	uint32_t flags = 0;
+
+	ovpn_peer_info_caps(info, len, &caps);
+	peer->iv_proto = caps.iv_proto;
+	peer->iv_mtu = caps.mtu;
+	if ((caps.iv_proto & OVPN_IV_PROTO_DATA_V2) != 0)
+		flags |= CTL_PEER_DATA_V2;
+	if ((caps.iv_proto & OVPN_IV_PROTO_CC_EXIT) != 0)
+		flags |= CTL_PEER_CC_EXIT;
+	if ((caps.iv_proto & OVPN_IV_PROTO_TLS_EKM) != 0 && peer->nego->exported)
+		flags |= CTL_PEER_EKM;
+	if ((caps.iv_proto & OVPN_IV_PROTO_DYN_TLS_CRYPT) != 0 && (flags & CTL_PEER_CC_EXIT) != 0 &&
+		peer->nego->exported)
+		flags |= CTL_PEER_DYNAMIC;
+	if ((caps.iv_proto & OVPN_IV_PROTO_REQUEST_PUSH) != 0)
+		flags |= CTL_PEER_WANTS_PUSH;
+	if (caps.mobility > 0 && ctl->cfg->mobility != CFG_MOBILITY_OFF)
+		flags |= CTL_PEER_MOBILITY;
+	peer->flags &= ~(uint32_t)(CTL_PEER_DATA_V2 | CTL_PEER_CC_EXIT | CTL_PEER_EKM |
+		CTL_PEER_DYNAMIC | CTL_PEER_MOBILITY);
+	peer->flags |= flags;
+}
+
+static bool select_cipher(struct ctl *ctl, struct ctl_peer *peer, const struct ovpn_km2 *km)
+{
+	const char *fallback = ctl->cfg->tls.data_ciphers_fallback;
+	struct ovpn_ncp_server in = { .ours = &ctl->ciphers,
+		.peer_info = (const char *)km->peer_info.data,
+		.peer_info_len = km->peer_info.len,
+		.options = (const char *)km->options.data,
+		.options_len = km->options.len };
+	enum ovpn_cipher cipher;
+	bool push;
+
+	if (fallback != NULL)
+		(void)ovpn_cipher_by_name(fallback, strlen(fallback), &in.fallback); // checked by
+										     // config
+	if (ovpn_ncp_select_server(&in, &cipher, &push) < 0)
+		return false;
+	peer->cipher = (uint8_t)cipher;
+	peer->flags &= ~(uint32_t)CTL_PEER_NCP;
+	if (push)
+		peer->flags |= CTL_PEER_NCP;
+	return true;
+}
+
+// ---- Answers ---------------------------------------------------------------------------------
+
+static int build_answer(struct ctl *ctl, struct ctl_peer *peer, const uint8_t random[64])
+{
+	struct ovpn_km2 answer = { .random1 = random, .random2 = random + OVPN_KM2_RANDOM_LEN };
+	uint8_t buf[OVPN_KM2_MAX];
+	size_t len;
+	int rc;
+
+	answer.options.data = (const uint8_t *)ctl->options;
+	answer.options.len = strlen(ctl->options);
+	rc = ovpn_km2_build(&answer, false, buf, sizeof(buf), &len);
+	if (rc == 0)
+		rc = ctl_bytes_add(&peer->nego->answer, buf, len);
+	explicit_bzero(buf, sizeof(buf));
+	return rc;
+}
+
+static int write_answer(struct ctl_peer *peer)
+{
+	int rc = ctl_tls_message(peer, peer->nego->answer.data, peer->nego->answer.len);
+
+	ctl_bytes_done(&peer->nego->answer);
+	return rc;
+}
+
+// The client learns why: our key-method-2 has to come first, for it is what it waits for.
+static void refuse(struct ctl *ctl, struct ctl_peer *peer, const char *reason, const char *why)
+{
+	char text[OVPN_MESSAGE_MAX];
+	size_t len;
+
+	ctl->count.refused++;
+	ctl_peer_log(CTL_WARN, peer, "client refused reason=\"%s\"", reason);
+	peer->nego->step = CTL_NEGO_REFUSED;
+	if (write_answer(peer) == 0 &&
+		ovpn_message_build("AUTH_FAILED", reason, text, sizeof(text), &len) == 0)
+		(void)ctl_tls_message(peer, text, len); // without it the client times out
+	ctl_peer_close(ctl, peer, NULL, why);
+	ctl_peer_pump(ctl, peer);
+}
+
+// ---- Keys ------------------------------------------------------------------------------------
+
+static int derive(struct ctl_peer *peer, const struct ovpn_km2 *km, const uint8_t random[64],
+	struct ovpn_data_keys *ret_keys)
+{
+	struct ovpn_prf_input in;
+	uint8_t material[OVPN_KEY_MATERIAL_SIZE];
+	int rc = 0;
+
+	if ((peer->flags & CTL_PEER_EKM) != 0) {
+		memcpy(material, peer->nego->data_keys, sizeof(material));
+		rc = peer->nego->exported ? 0 : -EIO;
+	} else {
+		memcpy(in.pre_master, km->pre_master, sizeof(in.pre_master));
+		memcpy(in.client_random1, km->random1, sizeof(in.client_random1));
+		memcpy(in.client_random2, km->random2, sizeof(in.client_random2));
+		memcpy(in.server_random1, random, sizeof(in.server_random1));
+		memcpy(in.server_random2, random + OVPN_KM2_RANDOM_LEN, sizeof(in.server_random2));
+		memcpy(in.client_sid, peer->ch.remote_sid, sizeof(in.client_sid));
+		memcpy(in.server_sid, peer->ch.own_sid, sizeof(in.server_sid));
+		rc = ovpn_prf_derive(&in, material);
+		ovpn_prf_input_wipe(&in);
+	}
+	if (rc == 0)
+		rc = ovpn_data_keys_cut(material, (enum ovpn_cipher)peer->cipher, ret_keys);
+	explicit_bzero(material, sizeof(material));
+	explicit_bzero(peer->nego->data_keys, sizeof(peer->nego->data_keys));
+	return rc;
+}
+
+static int set_dynamic(struct ctl *ctl, struct ctl_peer *peer)
+{
+	const struct ovpn_static_key *base = NULL;
+	struct ovpn_static_key exported, key;
+
+	if ((peer->flags & CTL_PEER_DYNAMIC) == 0)
+		return 0;
+	peer->dynamic = calloc(1, sizeof(*peer->dynamic));
+	if (peer->dynamic == NULL)
+		return -ENOMEM;
+	if (peer->wrap == SHM_RECORD_WRAP_V2)
+		base = peer->kc;
+	else if (peer->wrap == SHM_RECORD_WRAP_TLS_CRYPT)
+		base = &ctl->wrap.tls_crypt_key;
+	else if (peer->wrap == SHM_RECORD_WRAP_TLS_AUTH)
+		base = &ctl->wrap.tls_auth_key;
+	memcpy(exported.bytes, peer->nego->dynamic_key, sizeof(exported.bytes));
+	ovpn_dynamic_key(exported.bytes, base, &key);
+	ovpn_wrap_keys_tls_crypt(&key, true, peer->dynamic);
+	ovpn_channel_set_dynamic(&peer->ch, peer->dynamic, ctl_wall_s());
+	ovpn_static_key_wipe(&exported);
+	ovpn_static_key_wipe(&key);
+	explicit_bzero(peer->nego->dynamic_key, sizeof(peer->nego->dynamic_key));
+	return 0;
+}
+
+// ---- Commands --------------------------------------------------------------------------------
+
+static void on_installed(
+	struct ctl *ctl, struct ctl_peer *peer, const struct shm_cmd *cmd, int status)
+{
+	struct ctl_nego *nego = peer->nego;
+
+	(void)cmd;
+	if (nego == NULL || nego->step != CTL_NEGO_KEYS || nego->waiting == 0)
+		return;
+	if (status < 0 && nego->failed == 0)
+		nego->failed = status;
+	if (--nego->waiting > 0)
+		return;
+	if (nego->failed < 0) {
+		ctl_peer_log(CTL_ERROR, peer, "the dataplane refuses the session error=%s",
+			strerrorname_np(-nego->failed));
+		if (peer->state == CTL_PEER_CONNECTED)
+			ctl_nego_failed(ctl, peer, "the dataplane refused the key");
+		else
+			refuse(ctl, peer, "internal error", "dataplane-refused");
+		return;
+	}
+	if (write_answer(peer) < 0) {
+		ctl_nego_failed(ctl, peer, "out of memory");
+		return;
+	}
+	nego->step = CTL_NEGO_ANSWER;
+	if (nego->first)
+		ctl_connect_push(ctl, peer);
+	ctl_peer_pump(ctl, peer);
+}
+
+int ctl_connect_install(struct ctl *ctl, struct ctl_peer *peer, bool wait)
+{
+	struct shm_cmd cmd = {
+		.kind = SHM_CMD_INSTALL, .slot = peer->slot, .generation = peer->generation
+	};
+	struct shm_cmd_install *in = &cmd.install;
+
+	in->endpoint = peer->endpoint;
+	memcpy(in->server_sid, peer->ch.own_sid, sizeof(in->server_sid));
+	memcpy(in->client_sid, peer->ch.remote_sid, sizeof(in->client_sid));
+	in->tunnel4 = peer->tunnel4;
+	in->tunnel6 = peer->tunnel6;
+	in->ping_interval_ms = ctl->cfg->ping_s * 1000;
+	in->timeout_ms = ctl->cfg->ping_restart_s * 1000;
+	in->tun_mtu = (uint16_t)ctl->cfg->tun_mtu;
+	ctl_connect_mss(ctl->cfg, peer, &in->mss4, &in->mss6);
+	if ((peer->flags & CTL_PEER_DATA_V2) == 0)
+		in->dir_flags |= SHM_DIR_DATA_V1;
+	if ((peer->flags & CTL_PEER_MOBILITY) != 0)
+		in->dir_flags |= SHM_DIR_MOBILITY;
+	memcpy(in->name, peer->id.cn, sizeof(in->name) - 1); // for people: cut, still terminated
+	return ctl_command_send(ctl, &cmd, peer->worker, peer, wait ? on_installed : NULL);
+}
+
+// Time from now at which transmission changes to the key of this negotiation (protocol.md 11.3).
+static uint32_t tx_delay(struct ctl *ctl, const struct ctl_peer *peer, uint64_t now_ms)
+{
+	uint64_t at = peer->nego->started_ms + ctl_key_activation_ms(ctl->cfg);
+
+	if (peer->nego->first)
+		return 0; // a first key, also that of an in-place reset, is used at once
+	return at > now_ms ? (uint32_t)(at - now_ms) : 1;
+}
+
+static int send_key(struct ctl *ctl, struct ctl_peer *peer)
+{
+	uint64_t now = ctl_now_ms();
+	struct shm_cmd cmd = {
+		.kind = SHM_CMD_KEY, .slot = peer->slot, .generation = peer->generation
+	};
+	struct shm_cmd_key *key = &cmd.key;
+	const struct ovpn_data_keys *keys = &peer->nego->keys;
+	int rc;
+
+	key->which = peer->nego->which;
+	key->key_id = peer->ch.key_id;
+	key->cipher = peer->cipher;
+	key->age = peer->nego->age;
+	key->tx_delay_ms = tx_delay(ctl, peer, now);
+	memcpy(key->rx.cipher_key, keys->dir[OVPN_KEY_C2S].cipher_key, sizeof(key->rx.cipher_key));
+	memcpy(key->rx.hmac_key, keys->dir[OVPN_KEY_C2S].hmac_key, sizeof(key->rx.hmac_key));
+	memcpy(key->tx.cipher_key, keys->dir[OVPN_KEY_S2C].cipher_key, sizeof(key->tx.cipher_key));
+	memcpy(key->tx.hmac_key, keys->dir[OVPN_KEY_S2C].hmac_key, sizeof(key->tx.hmac_key));
+	peer->nego->switch_ms = key->tx_delay_ms > 0 ? now + key->tx_delay_ms : 0;
+	rc = ctl_command_send(ctl, &cmd, peer->worker, peer, on_installed);
+	explicit_bzero(&cmd, sizeof(cmd));
+	ovpn_data_keys_wipe(&peer->nego->keys);
+	return rc;
+}
+
+// ---- Slot and session ------------------------------------------------------------------------
+
+// An in-place reset: the same identity at the same address has a session (decisions.md C6).
+static struct ctl_peer *find_takeover(struct ctl *ctl, const struct ctl_peer *peer)
+{
+	struct ctl_peer *p = NULL;
+
+	if (!peer->id.has_cert)
+		return NULL;
+	while ((p = ctl_table_name_next(&ctl->table, peer->id.cn, p)) != NULL) {
+		if (p == peer || p->slot == SHM_SLOT_NONE || p->state != CTL_PEER_CONNECTED)
+			continue;
+		if (p->endpoint.remote_port_be == peer->endpoint.remote_port_be &&
+			memcmp(&p->endpoint.remote, &peer->endpoint.remote,
+				sizeof(p->endpoint.remote)) == 0 &&
+			memcmp(p->id.chain_hash, peer->id.chain_hash, sizeof(p->id.chain_hash)) ==
+				0)
+			return p;
+	}
+	return NULL;
+}
+
+static void take_over(struct ctl *ctl, struct ctl_peer *peer, struct ctl_peer *old)
+{
+	// What the old session was negotiating is void: the client has given it up. So is an
+	// earlier attempt to continue it.
+	ctl_peer_abandon(ctl, old);
+	ctl_command_forget(ctl, old);
+	ctl_nego_end(ctl, old);
+	peer->nego->takes_over = old;
+	peer->slot = old->slot;
+	peer->generation = old->generation;
+	peer->tunnel4 = old->tunnel4;
+	peer->tunnel6 = old->tunnel6;
+	peer->worker = old->worker;
+	memcpy(peer->keys, old->keys, sizeof(peer->keys));
+	peer->primary = old->primary;
+	peer->nego->which = old->primary ^ 1;
+	peer->nego->age = ++old->age;
+	peer->age = old->age;
+}
+
+// A slot and addresses of its own. Returns NULL, or why not, as the client is told.
+static const char *get_place(struct ctl *ctl, struct ctl_peer *peer)
+{
+	static const struct shm_addr none;
+	const char *text = "internal error";
+	struct shm_dir *d; // loaded only
+	int rc;
+
+	if (ctl->table.live >= ctl->cfg->max_clients)
+		return "the server is full (max-clients)";
+	rc = ctl_policy_grant(ctl->policy, peer->id.cn, &none, &peer->grant, &text);
+	if (rc < 0)
+		return text;
+	if (ctl_slots_take(&ctl->slots, ctl_now_ms(), &peer->slot) < 0) {
+		peer->slot = SHM_SLOT_NONE;
+		return "the server is full (sessions)";
+	}
+	d = (struct shm_dir *)(uintptr_t)ctl_link_dir(&ctl->link, peer->slot);
+	peer->generation = (uint16_t)(atomic_load(&d->generation) + 1);
+	peer->tunnel4 = peer->grant->tunnel4;
+	peer->tunnel6 = peer->grant->tunnel6;
+	peer->nego->which = 0;
+	peer->nego->age = 1;
+	peer->age = 1;
+	ctl_table_set_slot(&ctl->table, peer->slot, peer);
+	peer->state = CTL_PEER_INSTALLING;
+	return NULL;
+}
+
+// First negotiation: session and key.
+static void install_first(struct ctl *ctl, struct ctl_peer *peer)
+{
+	struct ctl_peer *old = find_takeover(ctl, peer);
+	const char *text;
+
+	if (old != NULL && old->takeover_ms != 0 &&
+		ctl_now_ms() - old->takeover_ms < TAKEOVERS_MS) {
+		ctl_nego_failed(ctl, peer, "too many in-place resets");
+		return;
+	}
+	if (old != NULL) {
+		take_over(ctl, peer, old);
+	} else {
+		text = get_place(ctl, peer);
+		if (text != NULL) {
+			refuse(ctl, peer, text, "no-room");
+			return;
+		}
+	}
+	peer->nego->step = CTL_NEGO_KEYS;
+	peer->nego->waiting = 2;
+	if (ctl_connect_install(ctl, peer, true) < 0 || send_key(ctl, peer) < 0)
+		ctl_nego_failed(ctl, peer, "out of memory");
+}
+
+// Renegotiation: a key more. The slot that it goes to may still be what we send with, when the last
+// renegotiation was shorter ago than its key's activation takes: then it waits.
+static void install_next(struct ctl *ctl, struct ctl_peer *peer)
+{
+	const struct ctl_key *newest = &peer->keys[peer->primary];
+	uint64_t now = ctl_now_ms();
+
+	peer->nego->step = CTL_NEGO_KEYS;
+	peer->nego->waiting = 1;
+	peer->nego->which = peer->primary ^ 1;
+	if (newest->switch_ms != 0 && now < newest->switch_ms + SWITCH_SLACK_MS) {
+		peer->nego->deferred = true;
+		return;
+	}
+	peer->nego->deferred = false;
+	peer->nego->age = ++peer->age;
+	peer->keys[peer->nego->which].valid = false;
+	if (send_key(ctl, peer) < 0)
+		ctl_nego_failed(ctl, peer, "out of memory");
+}
+
+void ctl_connect_resume(struct ctl *ctl, struct ctl_peer *peer, uint64_t now_ms)
+{
+	(void)now_ms;
+	if (peer->nego != NULL && peer->nego->deferred)
+		install_next(ctl, peer);
+}
+
+void ctl_connect_key_method(
+	struct ctl *ctl, struct ctl_peer *peer, const uint8_t *message, size_t len)
+{
+	uint8_t random[2 * OVPN_KM2_RANDOM_LEN];
+	struct ovpn_km2 km;
+	int rc = ovpn_km2_parse(message, len, true, &km);
+
+	if (rc < 0 || RAND_bytes(random, sizeof(random)) != 1 ||
+		build_answer(ctl, peer, random) < 0) {
+		ctl_nego_failed(ctl, peer, "key-method-2 message is malformed");
+		return;
+	}
+	if (peer->nego->first) {
+		learn_caps(ctl, peer, (const char *)km.peer_info.data, km.peer_info.len);
+		if (!select_cipher(ctl, peer, &km)) {
+			refuse(ctl, peer, OVPN_NCP_FAILED, "no-shared-cipher");
+			return;
+		}
+	}
+	rc = derive(peer, &km, random, &peer->nego->keys);
+	if (rc == 0 && peer->nego->first)
+		rc = set_dynamic(ctl, peer);
+	explicit_bzero(random, sizeof(random));
+	if (rc < 0)
+		ctl_nego_failed(ctl, peer, "keys can't be derived");
+	else if (peer->nego->first)
+		install_first(ctl, peer);
+	else
+		install_next(ctl, peer);
+}
+
+// ---- Commit ----------------------------------------------------------------------------------
+
+// The session that this one continues gives everything to it.
+static void inherit(struct ctl *ctl, struct ctl_peer *peer, struct ctl_peer *old)
+{
+	peer->grant = old->grant;
+	old->grant = NULL;
+	peer->connected_ms = old->connected_ms;
+	peer->connected_wall_s = old->connected_wall_s;
+	peer->record_sequence = old->record_sequence;
+	peer->takeover_ms = ctl_now_ms();
+	ctl_table_set_slot(&ctl->table, peer->slot, peer);
+	old->slot = SHM_SLOT_NONE;
+	peer->nego->takes_over = NULL;
+	ctl->count.in_place++;
+	ctl_peer_drop(ctl, old);
+}
+
+static void remove_duplicates(struct ctl *ctl, struct ctl_peer *peer)
+{
+	struct ctl_peer *p, *next;
+
+	if (ctl->cfg->duplicate_cn || peer->id.cn[0] == '\0')
+		return;
+	for (p = ctl_table_name_next(&ctl->table, peer->id.cn, NULL); p != NULL; p = next) {
+		next = p->name_next;
+		if (p != peer)
+			ctl_peer_remove(ctl, p, "replaced-by-newer");
+	}
+}
+
+static void commit_first(struct ctl *ctl, struct ctl_peer *peer)
+{
+	char addr[CTL_ENDPOINT_TEXT];
+	bool again = peer->nego->takes_over != NULL;
+
+	if (again) {
+		inherit(ctl, peer, peer->nego->takes_over);
+	} else {
+		peer->connected_ms = ctl_now_ms();
+		peer->connected_wall_s = ctl_wall_s();
+	}
+	peer->state = CTL_PEER_CONNECTED;
+	ctl->count.handshakes++;
+	ctl_first_closed(ctl, peer);
+	if (ctl_table_name_add(&ctl->table, peer) < 0)
+		ctl_peer_log(CTL_ERROR, peer, "out of memory, not found by its name");
+	remove_duplicates(ctl, peer);
+	if (!again)
+		ctl_connect_iroutes(ctl, peer);
+	if (peer->kc != NULL)
+		ovpn_static_key_wipe(peer->kc);
+	ctl_peer_log(CTL_INFO, peer, "%s slot=%u tunnel=%s cipher=%s tls=\"%s\" data=%s",
+		again ? "session continued in place" : "session connected", peer->slot,
+		ctl_addr_text(&peer->tunnel4, addr),
+		ovpn_cipher_info((enum ovpn_cipher)peer->cipher)->name, peer->nego->suite,
+		(peer->flags & CTL_PEER_DATA_V2) != 0 ? "v2" : "v1");
+}
+
+void ctl_connect_commit(struct ctl *ctl, struct ctl_peer *peer)
+{
+	struct ctl_nego *nego = peer->nego;
+	uint8_t which = nego->which;
+	bool first = nego->first;
+
+	if (first)
+		commit_first(ctl, peer);
+	peer->keys[which] = (struct ctl_key){ .valid = true,
+		.key_id = peer->ch.key_id,
+		.age = nego->age,
+		.made_ms = nego->started_ms,
+		.switch_ms = nego->switch_ms };
+	peer->primary = which;
+	if (peer->keys[which ^ 1].valid)
+		peer->keys[which ^ 1].retire_ms =
+			ctl_now_ms() + (uint64_t)ctl->cfg->tls.tran_window_s * 1000;
+	peer->flags &= ~(uint32_t)CTL_PEER_ADOPTED;
+	nego->step = CTL_NEGO_DONE;
+	ovpn_channel_established(&peer->ch);
+	ctl_rekey_plan(ctl, peer);
+	if (first)
+		return;
+	ctl->count.renegotiations++;
+	ctl_peer_log(
+		CTL_INFO, peer, "renegotiated key_id=%u tls=\"%s\"", peer->ch.key_id, nego->suite);
+}
+
+// ---- PUSH_REPLY ------------------------------------------------------------------------------
+
+static int write_push(void *arg, const char *message, size_t len)
+{
+	return ctl_tls_message(arg, message, len);
+}
+
+void ctl_connect_push(struct ctl *ctl, struct ctl_peer *peer)
+{
+	struct ctl_push_facts facts = {
+		.peer_id_set = (peer->flags & CTL_PEER_DATA_V2) != 0,
+		.peer_id = peer->slot,
+		.cc_exit = (peer->flags & CTL_PEER_CC_EXIT) != 0,
+		.ekm = (peer->flags & CTL_PEER_EKM) != 0,
+		.dynamic = (peer->flags & CTL_PEER_DYNAMIC) != 0,
+		.mobility = (peer->flags & CTL_PEER_MOBILITY) != 0,
+		.tun_mtu = peer->iv_mtu > 0,
+	};
+	const struct ctl_grant *grant = peer->grant;
+	uint64_t now = ctl_now_ms();
+	int rc;
+
+	if ((peer->flags & CTL_PEER_WANTS_PUSH) == 0 || peer->nego == NULL ||
+		(peer->nego->step != CTL_NEGO_ANSWER && peer->nego->step != CTL_NEGO_DONE))
+		return;
+	if ((peer->flags & CTL_PEER_PUSHED) != 0 && now - peer->pushed_ms < CTL_PUSH_AGAIN_MS)
+		return;
+	if (peer->nego->takes_over != NULL)
+		grant = peer->nego->takes_over->grant;
+	if ((peer->flags & CTL_PEER_NCP) != 0)
+		facts.cipher = ovpn_cipher_info((enum ovpn_cipher)peer->cipher)->name;
+	if (grant == NULL)
+		return;
+	rc = ctl_policy_push(ctl->policy, grant, &facts, write_push, peer);
+	if (rc < 0)
+		ctl_peer_log(
+			CTL_ERROR, peer, "options can't be pushed error=%s", strerrorname_np(-rc));
+	peer->flags |= CTL_PEER_PUSHED;
+	peer->pushed_ms = now;
+}

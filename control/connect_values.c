@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "control/connect.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+#include "config/server.h"
+#include "control/ctl.h"
+#include "control/peer.h"
+#include "control/policy.h"
+#include "protocol/data_packet.h"
+
+#define MSS_MIN 256u
+#define TCP4_HEADERS 40u // IPv4 and TCP without options
+#define TCP6_HEADERS 60u
+
+uint64_t ctl_key_activation_ms(const struct cfg_server *cfg)
+{
+	uint64_t window = (uint64_t)cfg->tls.hand_window_s * 1000;
+	uint64_t half = (uint64_t)cfg->tls.reneg_sec * 500;
+
+	return cfg->tls.reneg_sec != 0 && half < window ? half : window;
+}
+
+void ctl_connect_mss(const struct cfg_server *cfg, const struct ctl_peer *peer, uint16_t *ret_mss4,
+	uint16_t *ret_mss6)
+{
+	bool v2 = (peer->flags & CTL_PEER_DATA_V2) != 0;
+	uint32_t inner = cfg->mssfix;
+
+	*ret_mss4 = 0;
+	*ret_mss6 = 0;
+	if (inner == 0)
+		return;
+	if (!cfg->mssfix_fixed) {
+		uint32_t outer = v2 ? OVPN_DATA_V2_OVERHEAD : OVPN_DATA_V1_OVERHEAD;
+
+		if (cfg->mssfix_mtu)
+			outer += peer->endpoint.remote.family == AF_INET6 ? 48 : 28;
+		inner = inner > outer ? inner - outer : 0;
+	}
+	if (inner > cfg->tun_mtu)
+		inner = cfg->tun_mtu;
+	if (inner < MSS_MIN + TCP6_HEADERS)
+		return;
+	*ret_mss4 = (uint16_t)(inner - TCP4_HEADERS);
+	*ret_mss6 = (uint16_t)(inner - TCP6_HEADERS);
+}
+
+void ctl_connect_iroutes(struct ctl *ctl, struct ctl_peer *peer)
+{
+	struct shm_cmd cmd = {
+		.kind = SHM_CMD_IROUTE_ADD, .slot = peer->slot, .generation = peer->generation
+	};
+
+	for (size_t i = 0; peer->grant != NULL && i < peer->grant->n_iroutes; i++) {
+		cmd.iroute.addr = peer->grant->iroutes[i].addr;
+		cmd.iroute.prefix_len = peer->grant->iroutes[i].prefix_len;
+		if (ctl_command_send(ctl, &cmd, peer->worker, NULL, NULL) < 0)
+			ctl_peer_log(CTL_ERROR, peer, "out of memory, an iroute is missing");
+	}
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// First contact: datagrams of senders that no peer is known for. Answers carry a cookie and leave
+// no state behind; only who has proven its address gets a peer. Rates are counted per source prefix
+// (/24, /56), so that one hostile network doesn't shut out the others (decisions.md C12, C13).
+// Everything here runs in the event loop.
+#pragma once
+
+#include <stdint.h>
+
+#include "control/log.h"
+#include "protocol/tls/cookie.h"
+#include "protocol/tls/stateless.h"
+#include "shm/message.h"
+
+struct ctl;
+struct ctl_peer;
+
+#define CTL_FIRST_BUCKETS 4096u
+#define CTL_FIRST_STATEFUL_MAX 64u // peers that needed state at their first packet
+#define CTL_FIRST_HALF_OPEN_MAX 16384u // peers without a session, in all
+#define CTL_FIRST_PREFIX_MAX 256u // ... of one prefix
+
+// What one source prefix did; prefixes that hash alike share one.
+struct ctl_bucket {
+	uint64_t start_ms; // of the period of connect-freq-initial
+	uint32_t resets; // answered in it and not followed by a third packet
+	uint32_t half_open;
+};
+
+struct ctl_first {
+	struct ovpn_cookie_keys cookies;
+	struct ctl_bucket bucket[CTL_FIRST_BUCKETS];
+	uint32_t stateful;
+	uint64_t new_start_ms; // of the period of connect-freq
+	uint32_t new_count;
+	uint64_t replies;
+	uint64_t accepted;
+	uint64_t rate_limited;
+	uint64_t too_many;
+	uint64_t orphans; // late packets of handshakes that an earlier control began
+	uint64_t dropped[OVPN_FIRST_REASON_COUNT];
+	struct ctl_limit limit; // of log lines
+};
+
+// A datagram without a peer.
+void ctl_first_contact(struct ctl *ctl, const struct shm_punt *punt, uint16_t worker);
+
+// A datagram that isn't a first one and belongs to no peer: if its cookie proves that an earlier
+// control shook hands with this client, end that handshake by a fatal alert, so that the client
+// starts again at once instead of after hand-window (decisions.md C5). In orphan.c.
+void ctl_first_orphan(struct ctl *ctl, const struct shm_punt *punt, uint16_t worker,
+	const struct ovpn_first *first);
+
+// The address that a cookie of this sender is bound to: 40 bytes.
+#define CTL_COOKIE_ADDRESS 40u
+void ctl_cookie_address(const struct shm_endpoint *from, uint8_t ret_addr[CTL_COOKIE_ADDRESS]);
+
+// The peer has a session now, or is gone: it isn't half-open any more.
+void ctl_first_closed(struct ctl *ctl, struct ctl_peer *peer);

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "control/record.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "protocol/cipher.h"
+#include "protocol/tls/channel.h"
+
+static_assert(sizeof(struct ovpn_channel_state) <= SHM_RECORD_CHANNEL, "stored as it is");
+static_assert(sizeof(struct ovpn_wrap_saved) == SHM_RECORD_KEY, "stored as it is");
+static_assert(OVPN_COOKIE_KEY_SIZE == 32, "stored as it is");
+
+#define SUM_BEGIN(s) ((const uint8_t *)(s) + sizeof((s)->checksum))
+#define SUM_BYTES(s) (sizeof(*(s)) - sizeof((s)->checksum))
+#define HEADER_SUM_BYTES (offsetof(struct shm_control_header, cookie_index) - sizeof(uint32_t))
+
+// Finds torn writes, not forgeries: nobody else can write here.
+static uint32_t checksum(const uint8_t *bytes, size_t len)
+{
+	uint64_t h = 0x9e3779b97f4a7c15u ^ len;
+	uint64_t word;
+
+	for (; len >= 8; len -= 8, bytes += 8) {
+		memcpy(&word, bytes, 8);
+		h = (h ^ word) * 0xff51afd7ed558ccdu;
+		h ^= h >> 32;
+	}
+	word = 0;
+	memcpy(&word, bytes, len);
+	h = (h ^ word) * 0xff51afd7ed558ccdu;
+	h ^= h >> 29;
+	return (uint32_t)h;
+}
+
+size_t ctl_records_bytes(uint32_t sessions)
+{
+	size_t bytes = sizeof(struct shm_control_header) +
+		(size_t)sessions * sizeof(struct shm_control_record);
+
+	bytes = (bytes + 4095) & ~(size_t)4095;
+	return bytes + SHM_PARKED_MAX * sizeof(struct shm_parked);
+}
+
+static int map(struct ctl_records *r, int fd, uint32_t sessions)
+{
+	size_t bytes = ctl_records_bytes(sessions);
+	uint8_t *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	(void)madvise(p, bytes, MADV_DONTDUMP); // it holds keys; best effort
+	*r = (struct ctl_records){ .header = (struct shm_control_header *)p,
+		.record = (struct shm_control_record *)(p + sizeof(struct shm_control_header)),
+		.sessions = sessions,
+		.bytes = bytes };
+	r->parked = (struct shm_parked *)(p + bytes - SHM_PARKED_MAX * sizeof(struct shm_parked));
+	return 0;
+}
+
+int ctl_records_create(struct ctl_records *r, uint32_t sessions, const uint8_t instance[16],
+	const uint8_t tls_hash[32], const struct ovpn_cookie_keys *cookies, int *ret_fd)
+{
+	int fd = memfd_create("visp-control", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	struct shm_control_header *h;
+	int rc;
+
+	if (fd < 0)
+		return -errno;
+	if (fchmod(fd, 0600) < 0 || ftruncate(fd, (off_t)ctl_records_bytes(sessions)) < 0 ||
+		fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
+		rc = -errno;
+		goto close_fd;
+	}
+	rc = map(r, fd, sessions);
+	if (rc < 0)
+		goto close_fd;
+	h = r->header;
+	h->magic = SHM_RECORD_MAGIC;
+	h->version = SHM_RECORD_VERSION;
+	h->record_size = sizeof(struct shm_control_record);
+	h->sessions = sessions;
+	h->parked = SHM_PARKED_MAX;
+	memcpy(h->instance, instance, sizeof(h->instance));
+	memcpy(h->tls_hash, tls_hash, sizeof(h->tls_hash));
+	ctl_records_set_cookies(r, cookies);
+	h->checksum = checksum(SUM_BEGIN(h), HEADER_SUM_BYTES);
+	*ret_fd = fd;
+	return 0;
+
+close_fd:
+	(void)close(fd); // the first error counts
+	return rc;
+}
+
+static bool header_fits(
+	const struct shm_control_header *h, uint32_t sessions, const uint8_t instance[16])
+{
+	return h->magic == SHM_RECORD_MAGIC && h->version == SHM_RECORD_VERSION &&
+		h->record_size == sizeof(struct shm_control_record) && h->sessions == sessions &&
+		h->parked == SHM_PARKED_MAX &&
+		memcmp(h->instance, instance, sizeof(h->instance)) == 0 &&
+		h->checksum == checksum(SUM_BEGIN(h), HEADER_SUM_BYTES);
+}
+
+// A journal entry that is whole was perhaps not yet copied to its place: copying it again does no
+// harm, because nothing can have been written after it.
+static void redo(struct ctl_records *r)
+{
+	const struct shm_control_record *j = &r->header->journal;
+
+	if (j->slot < r->sessions && j->checksum == checksum(SUM_BEGIN(j), SUM_BYTES(j)))
+		memcpy(&r->record[j->slot], j, sizeof(*j));
+}
+
+int ctl_records_open(struct ctl_records *r, int fd, uint32_t sessions, const uint8_t instance[16])
+{
+	struct stat st;
+	int rc;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_size != (off_t)ctl_records_bytes(sessions))
+		return -ESTALE;
+	rc = map(r, fd, sessions);
+	if (rc < 0)
+		return rc;
+	if (!header_fits(r->header, sessions, instance)) {
+		ctl_records_done(r);
+		return -ESTALE;
+	}
+	redo(r);
+	return 0;
+}
+
+void ctl_records_done(struct ctl_records *r)
+{
+	if (r->header != NULL)
+		(void)munmap(r->header, r->bytes); // fails only for bad arguments
+	*r = (struct ctl_records){ 0 };
+}
+
+int ctl_records_cookies(const struct ctl_records *r, struct ovpn_cookie_keys *ret_keys)
+{
+	const struct shm_control_header *h = r->header;
+	uint32_t i = h->cookie_index & 1;
+
+	if (h->cookie_count[i] < 1 || h->cookie_count[i] > 2)
+		return -EINVAL;
+	memcpy(ret_keys->key, h->cookie_key[i], sizeof(ret_keys->key));
+	ret_keys->count = (uint8_t)h->cookie_count[i];
+	return 0;
+}
+
+void ctl_records_set_cookies(struct ctl_records *r, const struct ovpn_cookie_keys *keys)
+{
+	struct shm_control_header *h = r->header;
+	uint32_t i = (h->cookie_index + 1) & 1;
+
+	memcpy(h->cookie_key[i], keys->key, sizeof(keys->key));
+	h->cookie_count[i] = keys->count;
+	atomic_signal_fence(memory_order_seq_cst); // the index is stored last
+	h->cookie_index++;
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+// Stores of one process become visible in their order, also to whoever looks after its death; what
+// has to be kept in order is the compiler.
+void ctl_record_write(struct ctl_records *r, struct shm_control_record *rec)
+{
+	struct shm_control_record *j;
+
+	if (r->header == NULL || rec->slot >= r->sessions)
+		return;
+	j = &r->header->journal;
+	rec->sequence++;
+	rec->checksum = checksum(SUM_BEGIN(rec), SUM_BYTES(rec));
+	j->checksum = ~rec->checksum; // no half of an old and half of a new entry passes
+	atomic_signal_fence(memory_order_seq_cst);
+	memcpy((uint8_t *)j + sizeof(j->checksum), SUM_BEGIN(rec), SUM_BYTES(rec));
+	atomic_signal_fence(memory_order_seq_cst);
+	*(volatile uint32_t *)&j->checksum = rec->checksum;
+	atomic_signal_fence(memory_order_seq_cst);
+	memcpy(&r->record[rec->slot], rec, sizeof(*rec));
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+void ctl_record_clear(struct ctl_records *r, uint32_t slot)
+{
+	struct shm_control_record none = { .slot = slot };
+
+	ctl_record_write(r, &none);
+}
+
+static bool key_ok(const struct shm_record_key *k)
+{
+	return k->valid == 0 || (k->valid == 1 && k->key_id <= 7);
+}
+
+int ctl_record_check(const struct shm_control_record *rec, uint32_t slot)
+{
+	if (rec->slot != slot || rec->checksum != checksum(SUM_BEGIN(rec), SUM_BYTES(rec)))
+		return -EBADMSG;
+	if ((rec->flags & SHM_RECORD_LIVE) == 0)
+		return 0;
+	if (rec->wrap > SHM_RECORD_WRAP_V2 || rec->primary >= SHM_KEY_SLOTS ||
+		rec->negotiating > 1 || rec->cipher >= OVPN_CIPHER_COUNT)
+		return -EBADMSG;
+	if (memchr(rec->cn, '\0', sizeof(rec->cn)) == NULL)
+		return -EBADMSG;
+	if ((rec->wrap == SHM_RECORD_WRAP_V2) != ((rec->flags & SHM_RECORD_BASE_KEY) != 0))
+		return -EBADMSG;
+	if (!key_ok(&rec->key[0]) || !key_ok(&rec->key[1]) || rec->key[rec->primary].valid != 1)
+		return -EBADMSG;
+	if ((rec->flags & SHM_RECORD_PARKED) != 0 && rec->parked >= SHM_PARKED_MAX)
+		return -EBADMSG;
+	return 0;
+}
+
+int ctl_record_read(const struct ctl_records *r, uint32_t slot, struct shm_control_record *ret_rec)
+{
+	struct shm_control_record rec;
+	static const struct shm_control_record untouched;
+
+	if (r->header == NULL || slot >= r->sessions)
+		return -ENOENT;
+	rec = r->record[slot];
+	if (memcmp(&rec, &untouched, sizeof(rec)) == 0)
+		return -ENOENT;
+	if (ctl_record_check(&rec, slot) < 0)
+		return -EBADMSG;
+	if ((rec.flags & SHM_RECORD_LIVE) == 0)
+		return -ENOENT;
+	*ret_rec = rec;
+	explicit_bzero(&rec, sizeof(rec));
+	return 0;
+}
+
+// ---- Parked packets --------------------------------------------------------------------------
+
+int ctl_parked_put(struct ctl_records *r, struct shm_parked *parked, uint32_t *ret_index)
+{
+	if (r->header == NULL)
+		return -ENOSPC;
+	for (uint32_t n = 0; n < SHM_PARKED_MAX; n++) {
+		uint32_t i = (r->parked_next + n) % SHM_PARKED_MAX;
+
+		if (r->parked_used[i] != 0)
+			continue;
+		r->parked_used[i] = 1;
+		r->parked_next = i + 1;
+		parked->checksum = checksum(SUM_BEGIN(parked), SUM_BYTES(parked));
+		memcpy(&r->parked[i], parked, sizeof(*parked));
+		atomic_signal_fence(memory_order_seq_cst);
+		*ret_index = i;
+		return 0;
+	}
+	return -ENOSPC;
+}
+
+void ctl_parked_drop(struct ctl_records *r, uint32_t index)
+{
+	if (r->header != NULL && index < SHM_PARKED_MAX)
+		r->parked_used[index] = 0;
+}
+
+int ctl_parked_check(const struct shm_parked *parked, uint32_t slot, uint16_t generation)
+{
+	size_t sum = 0;
+
+	if (parked->slot != slot || parked->generation != generation || parked->count < 1 ||
+		parked->count > 8 || parked->key_id > 7)
+		return -EBADMSG;
+	if (parked->checksum != checksum(SUM_BEGIN(parked), SUM_BYTES(parked)))
+		return -EBADMSG;
+	for (unsigned i = 0; i < parked->count; i++)
+		sum += parked->len[i];
+	return sum <= sizeof(parked->bytes) ? 0 : -EBADMSG;
+}
+
+int ctl_parked_get(struct ctl_records *r, uint32_t index, uint32_t slot, uint16_t generation,
+	struct shm_parked *ret_parked)
+{
+	if (r->header == NULL || index >= SHM_PARKED_MAX)
+		return -ERANGE;
+	*ret_parked = r->parked[index];
+	if (ctl_parked_check(ret_parked, slot, generation) < 0)
+		return -EBADMSG;
+	r->parked_used[index] = 1;
+	return 0;
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The `control` memfd: making it, taking over that of an earlier control, reading and writing
+// records so that a kill at any instant leaves each of them old or new, never torn.
+// Everything here runs in the event loop. Source: decisions.md C1 to C8.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "protocol/tls/cookie.h"
+#include "shm/record.h"
+
+struct ctl_records {
+	struct shm_control_header *header; // NULL: none yet
+	struct shm_control_record *record;
+	struct shm_parked *parked;
+	uint32_t sessions;
+	size_t bytes;
+	uint32_t parked_next; // where the search for a free entry begins
+	uint8_t parked_used[SHM_PARKED_MAX];
+};
+
+// Bytes of the memfd for so many sessions.
+size_t ctl_records_bytes(uint32_t sessions);
+
+// Make a new one. instance: of the session table; tls_hash: ovpn_tls_ctx_hash(). *ret_fd belongs to
+// the caller. Returns 0 or the negative errno of the failed call.
+int ctl_records_create(struct ctl_records *r, uint32_t sessions, const uint8_t instance[16],
+	const uint8_t tls_hash[32], const struct ovpn_cookie_keys *cookies, int *ret_fd);
+
+// Take over that of an earlier control and finish the write that it was killed in.
+// Returns 0; -ESTALE when it isn't one for this table; or the negative errno of the failed call.
+int ctl_records_open(struct ctl_records *r, int fd, uint32_t sessions, const uint8_t instance[16]);
+
+// Unmap. The memory lives on as long as somebody holds the descriptor.
+void ctl_records_done(struct ctl_records *r);
+
+// Keys of the cookies as stored. Returns 0 or -EINVAL.
+int ctl_records_cookies(const struct ctl_records *r, struct ovpn_cookie_keys *ret_keys);
+void ctl_records_set_cookies(struct ctl_records *r, const struct ovpn_cookie_keys *keys);
+
+// Write a record to rec->slot; sequence and checksum are filled in.
+void ctl_record_write(struct ctl_records *r, struct shm_control_record *rec);
+
+// The slot has no session any more: wipe its record.
+void ctl_record_clear(struct ctl_records *r, uint32_t slot);
+
+// Copy a record out and check it. Returns 0, -ENOENT when the slot has none, -EBADMSG when it is
+// damaged or impossible.
+int ctl_record_read(const struct ctl_records *r, uint32_t slot, struct shm_control_record *ret_rec);
+
+// Is a copy of a record one that ctl_record_write() could have written to this slot? Pure.
+// Returns 0 or -EBADMSG.
+int ctl_record_check(const struct shm_control_record *rec, uint32_t slot);
+
+// Park packets: the checksum is filled in. Returns 0 and the entry, -ENOSPC when all are taken.
+int ctl_parked_put(struct ctl_records *r, struct shm_parked *parked, uint32_t *ret_index);
+void ctl_parked_drop(struct ctl_records *r, uint32_t index);
+
+// Copy an entry out and check that it belongs to that session; marks it as taken.
+// Returns 0, -ERANGE, -EBADMSG.
+int ctl_parked_get(struct ctl_records *r, uint32_t index, uint32_t slot, uint16_t generation,
+	struct shm_parked *ret_parked);
+int ctl_parked_check(const struct shm_parked *parked, uint32_t slot, uint16_t generation);

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// When keys begin and end: renegotiations of ours, keys that are retired.
+#include <errno.h>
+#include <openssl/rand.h>
+#include <string.h>
+
+#include "config/server.h"
+#include "control/clock.h"
+#include "control/ctl.h"
+#include "control/peer.h"
+
+#define AGAIN_MS 1000u // a peer that isn't ready is asked again after this
+
+static uint64_t random_below(uint64_t limit)
+{
+	uint64_t r = 0;
+
+	if (limit == 0 || RAND_bytes((unsigned char *)&r, sizeof(r)) != 1)
+		return 0;
+	return r % limit;
+}
+
+// reneg-sec MAX MIN draws between the two; one value alone is shortened by up to a tenth, so that
+// sessions that began together don't renegotiate together (protocol.md 11.2).
+static uint64_t reneg_interval_ms(const struct cfg_server *cfg)
+{
+	uint64_t max = (uint64_t)cfg->tls.reneg_sec * 1000;
+	uint64_t min = (uint64_t)cfg->tls.reneg_sec_min * 1000;
+
+	if (min >= max)
+		min = max - max / 10;
+	return max - random_below(max - min + 1);
+}
+
+static void note_traffic(struct ctl *ctl, struct ctl_peer *peer)
+{
+	struct shm_session *s = (struct shm_session *)(uintptr_t)ctl_link_session(
+		&ctl->link, peer->slot); // loaded only
+
+	if (s == NULL)
+		return;
+	peer->reneg_bytes_at = atomic_load_explicit(&s->rx_bytes, memory_order_relaxed) +
+		atomic_load_explicit(&s->tx_bytes, memory_order_relaxed);
+	peer->reneg_packets_at = atomic_load_explicit(&s->rx_packets, memory_order_relaxed) +
+		atomic_load_explicit(&s->tx_packets, memory_order_relaxed);
+}
+
+void ctl_rekey_plan(struct ctl *ctl, struct ctl_peer *peer)
+{
+	peer->reneg_ms = ctl->cfg->tls.reneg_sec != 0 ? ctl_now_ms() + reneg_interval_ms(ctl->cfg)
+						      : CTL_NEVER;
+	note_traffic(ctl, peer);
+}
+
+int ctl_rekey_start(struct ctl *ctl, struct ctl_peer *peer, const char *why)
+{
+	int rc;
+
+	if (peer->state != CTL_PEER_CONNECTED || ctl->stopping || peer->nego != NULL)
+		return -EAGAIN;
+	rc = ctl_nego_begin(ctl, peer, false);
+	if (rc < 0)
+		return rc;
+	rc = ovpn_channel_soft_reset(&peer->ch, &peer->nego->bufs, ctl_now_ms());
+	if (rc < 0) {
+		ctl_nego_end(ctl, peer);
+		return -EAGAIN;
+	}
+	peer->reneg_ms = CTL_NEVER; // planned again at its end
+	ctl_peer_log(
+		CTL_DEBUG, peer, "renegotiation begins reason=%s key_id=%u", why, peer->ch.key_id);
+	ctl_peer_pump(ctl, peer);
+	return 0;
+}
+
+int ctl_rekey_resume(struct ctl *ctl, struct ctl_peer *peer)
+{
+	struct ovpn_rel_state numbers = { .next_send = peer->ch.next_send,
+		.lowest_unacked = peer->ch.lowest_unacked,
+		.next_recv = peer->ch.next_recv };
+	struct ovpn_negotiation *bufs;
+	int rc;
+
+	// Message 0 is the reset; the client's message 1 already belongs to its TLS handshake.
+	if (peer->ch.key_id == 0 || numbers.next_recv > 1 || numbers.next_send > 1)
+		return -EINVAL;
+	rc = ctl_nego_begin(ctl, peer, false);
+	if (rc < 0)
+		return rc;
+	bufs = &peer->nego->bufs;
+	ovpn_channel_attach(&peer->ch, bufs);
+	bufs->got_reset = numbers.next_recv > 0;
+	bufs->started = numbers.lowest_unacked > 0;
+	if (!bufs->started) {
+		numbers.next_send = 0;
+		ovpn_rel_import(&bufs->rel, &numbers, 0);
+		(void)ovpn_rel_queue(&bufs->rel, OVPN_P_CONTROL_SOFT_RESET_V1, NULL, 0,
+			ctl_now_ms()); // the first of an empty window
+	}
+	peer->reneg_ms = CTL_NEVER;
+	return 0;
+}
+
+static void drop_key(struct ctl *ctl, struct ctl_peer *peer, uint8_t which)
+{
+	struct shm_cmd cmd = { .kind = SHM_CMD_KEY_DROP,
+		.slot = peer->slot,
+		.generation = peer->generation,
+		.which = which };
+
+	if (ctl_command_send(ctl, &cmd, peer->worker, NULL, NULL) < 0)
+		return; // tried again in the next sweep
+	peer->keys[which].valid = false;
+	ctl_peer_save(ctl, peer);
+}
+
+void ctl_rekey_settled(struct ctl *ctl, struct ctl_peer *peer)
+{
+	uint8_t old = peer->primary ^ 1;
+
+	// After an in-place reset the client can't use the key of the session before.
+	if (peer->nego->first && peer->takeover_ms != 0 && peer->keys[old].valid &&
+		peer->state == CTL_PEER_CONNECTED)
+		drop_key(ctl, peer, old);
+}
+
+// Have reneg-bytes or reneg-pkts passed since the newest key was made?
+static bool traffic_due(struct ctl *ctl, const struct ctl_peer *peer)
+{
+	const struct cfg_tls *tls = &ctl->cfg->tls;
+	struct shm_session *s;
+	uint64_t bytes, packets;
+
+	if (tls->reneg_bytes == 0 && tls->reneg_pkts == 0)
+		return false;
+	s = (struct shm_session *)(uintptr_t)ctl_link_session(&ctl->link, peer->slot);
+	if (s == NULL)
+		return false;
+	bytes = atomic_load_explicit(&s->rx_bytes, memory_order_relaxed) +
+		atomic_load_explicit(&s->tx_bytes, memory_order_relaxed) - peer->reneg_bytes_at;
+	packets = atomic_load_explicit(&s->rx_packets, memory_order_relaxed) +
+		atomic_load_explicit(&s->tx_packets, memory_order_relaxed) - peer->reneg_packets_at;
+	return (tls->reneg_bytes != 0 && bytes >= tls->reneg_bytes) ||
+		(tls->reneg_pkts != 0 && packets >= tls->reneg_pkts);
+}
+
+void ctl_rekey_sweep(struct ctl *ctl, struct ctl_peer *peer, uint64_t now_ms)
+{
+	uint8_t old = peer->primary ^ 1;
+
+	if (peer->state != CTL_PEER_CONNECTED)
+		return;
+	if (peer->keys[old].valid && peer->keys[old].retire_ms != 0 &&
+		now_ms >= peer->keys[old].retire_ms && peer->nego == NULL)
+		drop_key(ctl, peer, old);
+	if (now_ms >= peer->reneg_ms) {
+		if (ctl_rekey_start(ctl, peer, "reneg-sec") < 0)
+			peer->reneg_ms = now_ms + AGAIN_MS;
+	} else if (peer->nego == NULL && traffic_due(ctl, peer)) {
+		(void)ctl_rekey_start(ctl, peer, "traffic"); // tried again in the next sweep
+	}
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "control/table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#define HASH_NONFATAL_OOM 1
+#include "control/hash.h"
+#include "control/peer.h"
+
+// All live peers of one common name.
+struct ctl_name {
+	struct ctl_peer *first;
+	UT_hash_handle hh;
+	char cn[];
+};
+
+int ctl_table_resize(struct ctl_table *t, uint32_t slots)
+{
+	struct ctl_peer **by_slot;
+
+	if (slots == t->slots)
+		return 0;
+	by_slot = calloc(slots, sizeof(struct ctl_peer *));
+	if (by_slot == NULL)
+		return -ENOMEM;
+	free(t->by_slot);
+	t->by_slot = by_slot;
+	t->slots = slots;
+	return 0;
+}
+
+void ctl_table_done(struct ctl_table *t)
+{
+	free(t->by_slot);
+	t->by_slot = NULL;
+	t->slots = 0;
+}
+
+struct ctl_peer_key ctl_peer_key(
+	const struct shm_endpoint *endpoint, const uint8_t client_sid[SHM_SID_LEN])
+{
+	struct ctl_peer_key key = { .remote = endpoint->remote,
+		.remote_port_be = endpoint->remote_port_be };
+
+	memcpy(key.client_sid, client_sid, SHM_SID_LEN);
+	return key;
+}
+
+static struct ctl_peer *find_key(const struct ctl_table *t, const struct ctl_peer_key *key)
+{
+	struct ctl_peer *peer = NULL;
+
+	HASH_FIND(hh, t->by_key, key, sizeof(*key), peer);
+	return peer;
+}
+
+struct ctl_peer *ctl_table_find(
+	const struct ctl_table *t, const struct shm_endpoint *endpoint, const uint8_t *client_sid)
+{
+	struct ctl_peer_key key = ctl_peer_key(endpoint, client_sid);
+
+	return find_key(t, &key);
+}
+
+static int add_key(struct ctl_table *t, struct ctl_peer *peer)
+{
+	HASH_ADD(hh, t->by_key, key, sizeof(peer->key), peer);
+	return peer->hh.tbl != NULL ? 0 : -ENOMEM;
+}
+
+int ctl_table_add(struct ctl_table *t, struct ctl_peer *peer)
+{
+	int rc;
+
+	peer->key = ctl_peer_key(&peer->endpoint, peer->ch.remote_sid);
+	if (find_key(t, &peer->key) != NULL)
+		return -EEXIST;
+	rc = add_key(t, peer);
+	if (rc < 0)
+		return rc;
+	t->peers++;
+	return 0;
+}
+
+void ctl_table_del(struct ctl_table *t, struct ctl_peer *peer)
+{
+	if (peer->hh.tbl == NULL)
+		return;
+	HASH_DEL(t->by_key, peer);
+	peer->hh.tbl = NULL;
+	t->peers--;
+}
+
+int ctl_table_move(struct ctl_table *t, struct ctl_peer *peer, const struct shm_endpoint *endpoint)
+{
+	struct ctl_peer_key key = ctl_peer_key(endpoint, peer->ch.remote_sid);
+	struct ctl_peer *there = find_key(t, &key);
+
+	peer->endpoint = *endpoint;
+	if (there == peer)
+		return 0;
+	if (there != NULL)
+		return -EEXIST;
+	ctl_table_del(t, peer);
+	return ctl_table_add(t, peer);
+}
+
+struct ctl_peer *ctl_table_at(const struct ctl_table *t, uint32_t slot, uint16_t generation)
+{
+	struct ctl_peer *peer = slot < t->slots ? t->by_slot[slot] : NULL;
+
+	return peer != NULL && peer->generation == generation ? peer : NULL;
+}
+
+void ctl_table_set_slot(struct ctl_table *t, uint32_t slot, struct ctl_peer *peer)
+{
+	if (slot >= t->slots)
+		return; // the table shrank under a session that is being dropped
+	if (t->by_slot[slot] == NULL && peer != NULL)
+		t->live++;
+	if (t->by_slot[slot] != NULL && peer == NULL)
+		t->live--;
+	t->by_slot[slot] = peer;
+}
+
+int ctl_table_name_add(struct ctl_table *t, struct ctl_peer *peer)
+{
+	const char *cn = peer->id.cn;
+	size_t len = strlen(cn);
+	struct ctl_name *name = NULL;
+
+	HASH_FIND(hh, t->by_cn, cn, len, name);
+	if (name == NULL) {
+		name = calloc(1, sizeof(*name) + len + 1);
+		if (name == NULL)
+			return -ENOMEM;
+		memcpy(name->cn, cn, len + 1);
+		HASH_ADD_KEYPTR(hh, t->by_cn, name->cn, len, name);
+		if (name->hh.tbl == NULL) {
+			free(name);
+			return -ENOMEM;
+		}
+	}
+	DL_APPEND2(name->first, peer, name_prev, name_next);
+	peer->name = name;
+	return 0;
+}
+
+void ctl_table_name_del(struct ctl_table *t, struct ctl_peer *peer)
+{
+	struct ctl_name *name = peer->name;
+
+	if (name == NULL)
+		return;
+	DL_DELETE2(name->first, peer, name_prev, name_next);
+	peer->name = NULL;
+	if (name->first != NULL)
+		return;
+	HASH_DEL(t->by_cn, name);
+	free(name);
+}
+
+struct ctl_peer *ctl_table_name_next(
+	const struct ctl_table *t, const char *cn, const struct ctl_peer *prev)
+{
+	struct ctl_name *name = NULL;
+
+	if (prev != NULL)
+		return prev->name_next;
+	HASH_FIND(hh, t->by_cn, cn, strlen(cn), name);
+	return name != NULL ? name->first : NULL;
+}

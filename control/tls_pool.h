@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Threads that do TLS, so that one slow handshake delays nobody. A connection belongs to the event
+// loop or to its thread, never to both: a job carries it over and back.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "protocol/ssl/tls_conn.h"
+
+struct ctl_tls_pool;
+
+#define CTL_TLS_THREADS_MAX 16
+#define CTL_TLS_MESSAGES_MAX 8 // read in one job; more wait for the next
+
+// Bytes that grow. Zero is an empty one.
+struct ctl_bytes {
+	uint8_t *data;
+	size_t len;
+	size_t cap;
+};
+
+// Append. Returns 0 or -ENOMEM (nothing was appended).
+int ctl_bytes_add(struct ctl_bytes *b, const void *data, size_t len);
+// Drop the first len bytes.
+void ctl_bytes_consume(struct ctl_bytes *b, size_t len);
+// Wipe and free.
+void ctl_bytes_done(struct ctl_bytes *b);
+
+// One piece of work on one connection.
+struct ctl_tls_job {
+	// Set by the event loop.
+	struct ovpn_tls_ctx *ctx; // for a connection that is to be made
+	struct ovpn_tls_conn *conn; // NULL: make one
+	bool want_keys; // export data keys and the dynamic key when the handshake is done
+	struct ctl_bytes in; // of the peer
+	struct ctl_bytes messages; // to write: u16 length, bytes, ...
+	void (*done)(struct ctl_tls_job *job); // back in the event loop
+	void *owner;
+	unsigned shard;
+
+	// Set by the thread.
+	enum ovpn_tls_state state;
+	bool became_ready; // in this job: peer and exports are valid
+	bool no_memory;
+	struct ctl_bytes out; // for the peer
+	struct ctl_bytes read; // messages of the peer: u16 length, bytes, ...
+	struct ovpn_tls_peer peer; // also after a failed verification
+	uint8_t data_keys[256];
+	uint8_t dynamic_key[256];
+	bool exported;
+	char error[160];
+	char version[16];
+	char suite[48];
+
+	struct ctl_tls_job *next; // of the pool
+};
+
+// Queue a message into job->messages. Returns 0 or -ENOMEM.
+int ctl_tls_job_message(struct ctl_tls_job *job, const void *message, size_t len);
+
+// Take the first message off b. Returns its length and *ret_message (valid until b changes), 0 when
+// there is none.
+size_t ctl_tls_message_next(const struct ctl_bytes *b, size_t *pos, const uint8_t **ret_message);
+
+// Free what a job holds, the connection too.
+void ctl_tls_job_done(struct ctl_tls_job *job);
+
+// Start `threads` threads. Returns NULL with errno when none could be made.
+struct ctl_tls_pool *ctl_tls_pool_create(uv_loop_t *loop, unsigned threads);
+
+// End the threads after the jobs they have, call done() for all of them, free. Returns NULL.
+struct ctl_tls_pool *ctl_tls_pool_free(struct ctl_tls_pool *pool);
+
+// Hand a job over; job->shard chooses the thread. done() is called in the event loop later.
+void ctl_tls_pool_submit(struct ctl_tls_pool *pool, struct ctl_tls_job *job);

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What lies in the `control` memfd: everything that a restarted visp-control needs to go on with
+// each session (decisions.md C1 to C8). Control alone maps it; the dataplane only keeps the
+// descriptor. A single writer, which may be killed between any two stores: a record is first
+// written to the journal of the header, then to its place (see control/record.h).
+#pragma once
+
+#include "shm/layout.h"
+
+#define SHM_RECORD_MAGIC 0x52504956u // "VIPR" in memory on a little-endian machine
+#define SHM_RECORD_VERSION 1u
+#define SHM_RECORD_CHANNEL 96u // struct ovpn_channel_state
+#define SHM_RECORD_KEY 128u // struct ovpn_wrap_saved
+#define SHM_RECORD_CN 68u // common name and NUL
+#define SHM_PARKED_MAX 1024u // sessions whose last packets are kept at a time
+#define SHM_PARKED_BYTES 2008u
+
+enum shm_record_flag {
+	SHM_RECORD_LIVE = 1u << 0, // the slot has a session; without it nothing else counts
+	SHM_RECORD_HAS_CERT = 1u << 1,
+	SHM_RECORD_DATA_V2 = 1u << 2, // peer-id was pushed
+	SHM_RECORD_CC_EXIT = 1u << 3, // EXIT and protocol-flags are understood
+	SHM_RECORD_EKM = 1u << 4, // data keys from the TLS exporter
+	SHM_RECORD_DYNAMIC = 1u << 5, // dynamic_key is valid
+	SHM_RECORD_BASE_KEY = 1u << 6, // base_key is valid (tls-crypt-v2)
+	SHM_RECORD_MOBILITY = 1u << 7,
+	SHM_RECORD_NCP = 1u << 8, // the cipher was pushed
+	SHM_RECORD_PUSHED = 1u << 9, // a PUSH_REPLY was sent
+	SHM_RECORD_PARKED = 1u << 10, // parked names an entry with packets not yet acknowledged
+};
+
+enum shm_record_wrap {
+	SHM_RECORD_WRAP_NONE = 0,
+	SHM_RECORD_WRAP_TLS_AUTH = 1,
+	SHM_RECORD_WRAP_TLS_CRYPT = 2,
+	SHM_RECORD_WRAP_V2 = 3,
+};
+
+// One of the two data keys.
+struct shm_record_key {
+	uint8_t valid;
+	uint8_t key_id;
+	uint8_t reserved[2];
+	uint32_t age; // as in SHM_CMD_KEY
+	uint64_t made_ms; // CLOCK_MONOTONIC: when its negotiation began
+	uint64_t retire_ms; // CLOCK_MONOTONIC: when it is wiped; 0: not planned
+};
+
+struct shm_control_record {
+	uint32_t checksum; // of everything behind it
+	uint32_t sequence; // +1 each time that the record is written
+	uint32_t slot; // its own place
+	uint16_t generation; // of shm_dir
+	uint16_t flags; // enum shm_record_flag
+	uint8_t wrap; // enum shm_record_wrap
+	uint8_t cipher; // enum ovpn_cipher
+	uint8_t primary; // key slot of the newest key
+	uint8_t negotiating; // 1: a renegotiation was under way
+	uint32_t iv_proto;
+	uint32_t age; // newest age used
+	uint32_t parked; // index of the parked entry
+	uint8_t channel[SHM_RECORD_CHANNEL];
+	uint8_t base_key[SHM_RECORD_KEY];
+	uint8_t dynamic_key[SHM_RECORD_KEY];
+	uint8_t chain_hash[32];
+	char cn[SHM_RECORD_CN];
+	struct shm_addr tunnel4;
+	struct shm_addr tunnel6;
+	struct shm_record_key key[SHM_KEY_SLOTS];
+	uint64_t connected_ms; // CLOCK_MONOTONIC
+	uint64_t connected_wall_s; // unix time
+	uint64_t reneg_ms; // CLOCK_MONOTONIC: next renegotiation, jitter included; 0: never
+	uint64_t pushed_ms; // CLOCK_MONOTONIC
+	uint8_t reserved[128];
+};
+static_assert(sizeof(struct shm_control_record) <= SHM_CONTROL_RECORD_MAX, "6.5 KiB a session");
+
+// Control packets of a session that were sent but not acknowledged, when its TLS state isn't needed
+// any more to send them again (decisions.md C8).
+struct shm_parked {
+	uint32_t checksum; // of everything behind it
+	uint32_t slot;
+	uint16_t generation;
+	uint16_t count; // packets
+	uint32_t first_id; // message id of the first one; the others follow
+	uint8_t key_id;
+	uint8_t reserved[7];
+	uint16_t len[8]; // bytes of each
+	uint8_t bytes[SHM_PARKED_BYTES];
+};
+static_assert(sizeof(struct shm_parked) == 2048, "an element of the parking place");
+
+// First page of the memfd.
+struct shm_control_header {
+	uint32_t checksum; // of what follows, up to the end of tls_hash
+	uint32_t magic; // SHM_RECORD_MAGIC
+	uint32_t version; // SHM_RECORD_VERSION
+	uint32_t record_size; // sizeof(struct shm_control_record)
+	uint32_t sessions; // records behind the header
+	uint32_t parked; // entries behind the records
+	uint8_t instance[16]; // of the session table
+	uint8_t tls_hash[32]; // settings that answered the handshakes
+	// Keys of the cookies, newest first: two copies, `cookie_index & 1` is the valid one.
+	uint32_t cookie_index;
+	uint32_t cookie_count[2];
+	uint8_t cookie_key[2][2][32];
+	// The last record on its way to its place: valid if its checksum is.
+	struct shm_control_record journal;
+	uint8_t pad[4096 - 76 - 12 - 128 - sizeof(struct shm_control_record)];
+};
+static_assert(sizeof(struct shm_control_header) == 4096, "the header has a page of its own");
