@@ -68,6 +68,7 @@ struct ovpn_channel {
 	uint32_t lowest_unacked; // == next_send when all is acknowledged; valid while neg is NULL
 	uint32_t old_next_recv;
 };
+static_assert(sizeof(struct ovpn_channel) <= 192, "a server holds up to a million idle ones");
 
 // What a received datagram did; several at once are possible.
 enum ovpn_channel_event {
