@@ -26,7 +26,7 @@ static const struct driver drivers[] = {
 		"queue_count" },
 	{ "net_tap", DP_DRIVER_MAKES_IFACE | DP_DRIVER_RX_INTR, DP_PORT_KERNEL_PEER, 0, NULL },
 	{ "net_memif", 0, 0, 0, NULL },
-	{ "net_ring", 0, 0, 0, NULL },
+	{ "net_ring", DP_DRIVER_NO_KERNEL, 0, 0, NULL },
 	{ "net_null", DP_DRIVER_NO_KERNEL, 0, 0, NULL },
 	{ "net_pcap", DP_DRIVER_NO_KERNEL, 0, 0, NULL },
 	{ "net_virtio_user", 0, 0, 0, "queues" },
@@ -109,7 +109,7 @@ static int parse_pci(struct dp_device *d, char *err, size_t size)
 	return 0;
 }
 
-// Interfaces that a driver uses must exist, those that it makes must not.
+// Interfaces that a driver uses must exist.
 static int check_iface(struct dp_device *d, char *err, size_t size)
 {
 	const char *value;
@@ -129,10 +129,6 @@ static int check_iface(struct dp_device *d, char *err, size_t size)
 	if ((d->flags & DP_DRIVER_OWN_IFACE) != 0 && if_nametoindex(d->iface) == 0)
 		return fail(-ENODEV, err, size, "%s: no interface \"%s\" on this host", d->role,
 			d->iface);
-	if ((d->flags & DP_DRIVER_MAKES_IFACE) != 0 && if_nametoindex(d->iface) != 0)
-		return fail(-EEXIST, err, size,
-			"%s: an interface \"%s\" exists already; %s would make it", d->role,
-			d->iface, d->name);
 	return 0;
 }
 
@@ -187,4 +183,14 @@ int dp_device_parse(const char *devargs, const char *role, uint16_t queues,
 		return fail(rc, err, err_size, "%s: the arguments are too long", role);
 	*ret_device = d;
 	return 0;
+}
+
+int dp_device_check_free(const struct dp_device *device, char *err, size_t err_size)
+{
+	if ((device->flags & DP_DRIVER_MAKES_IFACE) == 0 || device->iface[0] == '\0' ||
+		if_nametoindex(device->iface) == 0)
+		return 0;
+	return fail(-EEXIST, err, err_size,
+		"%s: an interface \"%s\" exists already; %s would make it", device->role,
+		device->iface, device->name);
 }

@@ -29,10 +29,13 @@ struct dp_device {
 };
 
 // Read devargs. queues: receive queues wanted, 0 for the driver's default. err gets a text for
-// people. Returns 0 or -EINVAL, -ENODEV (no such interface or PCI device), -EEXIST (the interface
-// to be made exists), -ENAMETOOLONG.
+// people. Returns 0 or -EINVAL, -ENODEV (no such interface or PCI device), -ENAMETOOLONG.
 int dp_device_parse(const char *devargs, const char *role, uint16_t queues,
 	struct dp_device *ret_device, char *err, size_t err_size);
+
+// The interface that the driver would make must not exist; asked once no other dataplane can be
+// ending. err gets a text for people. Returns 0 or -EEXIST.
+int dp_device_check_free(const struct dp_device *device, char *err, size_t err_size);
 
 // Append ",key=value" unless the devargs have that key. Returns 0 or -ENAMETOOLONG.
 int dp_device_add_arg(struct dp_device *device, const char *key, const char *value);

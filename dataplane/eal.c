@@ -225,6 +225,19 @@ static int add_devices(struct dp_eal *eal, const struct dp_device *device, unsig
 	return pci || rc < 0 ? rc : add(eal, "--no-pci");
 }
 
+// Only what concerns the user: net_tap warns of missing kernel modules for flow rules that aren't
+// used here, telemetry of a socket of the past. What fails has a line of our own.
+static int add_quiet(struct dp_eal *eal)
+{
+	static const char *const levels[] = { "--log-level=warning",
+		"--log-level=pmd.net.tap:alert", "--log-level=lib.telemetry:error" };
+	int rc = 0;
+
+	for (size_t i = 0; i < RTE_DIM(levels) && rc == 0; i++)
+		rc = add(eal, "%s", levels[i]);
+	return rc;
+}
+
 int dp_eal_plan(struct dp_eal *eal, const struct cfg_dataplane *cfg, const struct dp_device *device,
 	unsigned devices, size_t pool_bytes, int extra_argc, char **extra_argv)
 {
@@ -249,7 +262,7 @@ int dp_eal_plan(struct dp_eal *eal, const struct cfg_dataplane *cfg, const struc
 	if (rc == 0)
 		rc = add_devices(eal, device, devices);
 	if (rc == 0 && cfg->verb < 4)
-		rc = add(eal, "--log-level=warning");
+		rc = add_quiet(eal);
 	for (int i = 0; i < extra_argc && rc == 0; i++)
 		rc = add(eal, "%s", extra_argv[i]);
 	if (rc < 0)

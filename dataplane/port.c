@@ -173,6 +173,8 @@ static int start(struct dp_port_state *p, struct rte_mempool *pool)
 	rc = rte_eth_macaddr_get(p->port.id, &p->port.mac);
 	if (rc < 0)
 		return rc;
+	if (rte_is_zero_ether_addr(&p->port.mac))
+		rte_eth_random_addr(p->port.mac.addr_bytes); // net_ring has none of its own
 	if (rte_eth_dev_get_mtu(p->port.id, &mtu) < 0 || mtu == 0)
 		mtu = RTE_ETHER_MTU;
 	if ((p->device.flags & DP_DRIVER_OWN_IFACE) != 0)

@@ -58,6 +58,18 @@ static int parse_devices(struct dp_main *m)
 	return 0;
 }
 
+static int check_free(const struct dp_main *m)
+{
+	char err[256];
+	int rc = 0;
+
+	for (unsigned i = 0; i < m->devices && rc == 0; i++)
+		rc = dp_device_check_free(&m->device[i], err, sizeof(err));
+	if (rc < 0)
+		dp_log(DP_LOG_ERROR, "%s", err);
+	return rc;
+}
+
 static int check_user(const char *directive, const char *user)
 {
 	if (user == NULL || getpwnam(user) != NULL)
@@ -369,6 +381,7 @@ static int write_state(struct dp_main *m)
 
 	for (unsigned i = 0; i < m->devices; i++)
 		m->left.offloads[i] = m->ports[i].saved;
+	m->left.made_folder = m->state.made_folder;
 	if (rc == 0)
 		rc = dp_state_write(&m->state, &m->left);
 	if (rc < 0)
@@ -413,6 +426,8 @@ int dp_main_start(struct dp_main *m, int eal_argc, char **eal_argv)
 		rc = block_signals(m);
 	if (rc == 0)
 		rc = dp_state_open(cfg->socket, &m->state);
+	if (rc == 0)
+		rc = check_free(m);
 	if (rc == 0 && cfg->drop_privileges != NULL)
 		rc = dp_janitor_start(&m->janitor);
 	if (rc == 0)

@@ -16,6 +16,7 @@
 #define LOCK_PAUSE_MS 50 // together the 2 s of D8
 
 // Make the folder of a path. It is ours alone to write; others may pass through to the socket.
+// Returns 1 when it was made, 0 when it was there, -errno.
 static int make_folder(const char *path)
 {
 	char folder[DP_STATE_PATH_MAX];
@@ -25,9 +26,20 @@ static int make_folder(const char *path)
 		return 0;
 	memcpy(folder, path, (size_t)(slash - path));
 	folder[slash - path] = '\0';
-	if (mkdir(folder, 0711) < 0 && errno != EEXIST)
-		return -errno;
-	return 0;
+	if (mkdir(folder, 0711) == 0)
+		return 1;
+	return errno == EEXIST ? 0 : -errno;
+}
+
+// Remove the folder of a path if it is empty.
+static void remove_folder(const char *path)
+{
+	char folder[DP_STATE_PATH_MAX];
+	const char *slash = strrchr(path, '/');
+
+	memcpy(folder, path, (size_t)(slash - path));
+	folder[slash - path] = '\0';
+	(void)rmdir(folder); // others may have put something in
 }
 
 static int state_path(const char *socket_path, char *path)
@@ -98,7 +110,8 @@ int dp_state_open(const char *socket_path, struct dp_state_file *ret_state)
 	rc = state_path(socket_path, s.path);
 	if (rc == 0)
 		rc = make_folder(s.path);
-	if (rc == 0)
+	s.made_folder = rc == 1;
+	if (rc >= 0)
 		rc = open_locked(s.path, &s.fd);
 	if (rc == -EBUSY) {
 		dp_log(DP_LOG_ERROR, "another visp-dataplane serves %s", socket_path);
@@ -111,6 +124,7 @@ int dp_state_open(const char *socket_path, struct dp_state_file *ret_state)
 	// A record that others could have written isn't believed.
 	s.found = fstat(s.fd, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & 0077) == 0 &&
 		pread(s.fd, &s.old, sizeof(s.old), 0) == (ssize_t)sizeof(s.old);
+	s.made_folder |= s.found && s.old.made_folder == 1;
 	*ret_state = s;
 	return 0;
 }
@@ -128,6 +142,8 @@ void dp_state_close(struct dp_state_file *state, bool keep)
 		return;
 	if (!keep)
 		(void)unlink(state->path); // a file that is gone already is fine
+	if (!keep && state->made_folder)
+		remove_folder(state->path);
 	(void)close(state->fd);
 	state->fd = -1;
 }

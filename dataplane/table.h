@@ -16,12 +16,15 @@
 struct dp_state {
 	struct shm_record record;
 	struct dp_iface_saved offloads[2]; // of the ports; a killed process couldn't put them back
+	uint32_t made_folder; // 1: the folder didn't exist before, so it goes at the end
+	uint32_t reserved;
 };
 
 // The open and locked state file. One process has it at a time.
 struct dp_state_file {
 	int fd;
 	char path[DP_STATE_PATH_MAX];
+	bool made_folder; // this process or the earlier one made the folder
 	bool found; // `old` was left by an earlier dataplane
 	struct dp_state old;
 };
