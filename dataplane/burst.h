@@ -59,6 +59,17 @@ static inline struct dp_meta *dp_meta(struct rte_mbuf *m)
 	return (struct dp_meta *)rte_mbuf_to_priv(m);
 }
 
+// Put len bytes in front of a packet. There is always room: every packet that we send has the
+// pool's headroom or had longer headers cut off, so unlike rte_pktmbuf_prepend this can't fail.
+static inline void *dp_prepend(struct rte_mbuf *m, uint16_t len)
+{
+	assert(rte_pktmbuf_headroom(m) >= len);
+	m->data_off -= len;
+	m->data_len += len;
+	m->pkt_len += len;
+	return rte_pktmbuf_mtod(m, void *);
+}
+
 // A list of packets between two stages.
 struct dp_burst {
 	uint16_t n;

@@ -35,8 +35,9 @@ struct dp_bucket {
 // A command that has been unpublished and waits until no worker can still use what it replaces.
 struct dp_pending {
 	struct shm_cmd cmd; // may hold a key: wiped when done
-	uint64_t token; // of core->qsbr
+	uint64_t token; // of core->qsbr, while it waits
 	uint64_t epoch; // of the rings it came by; its acknowledgement goes nowhere else
+	bool waits; // unpublished, to be finished; else to be started when its turn comes
 };
 
 struct dp_worker {
@@ -77,10 +78,13 @@ struct dp_worker {
 	bool loaded; // a receive burst was full: the budget of unproven packets binds
 	uint16_t ip_id; // of the next outer IPv4 header
 	uint32_t sweep_slot; // next slot to look at
-	uint64_t sweep_tsc; // when the sweep went on last
+	uint64_t sweep_ms; // start of the second that is being swept
+	uint64_t sweep_done; // slots visited in it
+	uint64_t shift_ms; // tests: added to the clock
 	uint32_t icmp_tokens; // ICMP errors still allowed in this second
 	uint64_t icmp_refill_ms;
 	uint32_t idle_turns; // iterations in a row without work
+	bool online; // in core->qsbr
 	struct rte_ether_addr inner_peer; // who sent the last frame to a tunnel address
 	bool wake[SHM_WORKERS_MAX]; // workers that got packets in this iteration
 	bool wake_any;

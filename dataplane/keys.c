@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Key slots: filled whole, then published by one byte each way; unpublished, and wiped when no
+// worker can be using them any more. Source: decisions.md D5; protocol.md 11.
+#include <string.h>
+
+#include "dataplane/command.h"
+#include "dataplane/path.h"
+
+int dp_key_expand(struct dp_crypto *crypto, struct shm_key_slot *k)
+{
+	int rc = dp_crypto_expand(
+		crypto, k->cipher, k->rx_raw.cipher_key, k->rx_raw.hmac_key, k->rx_cell);
+
+	if (rc == 0)
+		rc = dp_crypto_expand(
+			crypto, k->cipher, k->tx_raw.cipher_key, k->tx_raw.hmac_key, k->tx_cell);
+	if (rc == 0)
+		k->stamp = dp_crypto_stamp(crypto);
+	return rc;
+}
+
+static uint8_t tx_slot(struct shm_session *s)
+{
+	return atomic_load_explicit(&s->tx_slot, memory_order_acquire);
+}
+
+// Fill an empty key slot and publish it.
+static int fill(struct dp_worker *w, const struct shm_cmd *cmd)
+{
+	const struct shm_cmd_key *c = &cmd->key;
+	struct shm_session *s = dp_session(w, cmd->slot);
+	struct shm_key_slot *k = &w->core->keys[cmd->slot].key[c->which];
+	int rc;
+
+	k->rx_raw = c->rx;
+	k->tx_raw = c->tx;
+	k->cipher = c->cipher;
+	k->key_id = c->key_id;
+	rc = dp_key_expand(w->crypto, k);
+	if (rc < 0) {
+		explicit_bzero(k, sizeof(*k));
+		return rc;
+	}
+	k->used = 1;
+	memset(&s->window[c->which], 0, sizeof(s->window[0]));
+	s->rx_key[c->which].age = c->age;
+	s->rx_key[c->which].key_id = c->key_id;
+	s->rx_key[c->which].cipher = c->cipher;
+	s->tx_key[c->which].key_id = c->key_id;
+	s->tx_key[c->which].cipher = c->cipher;
+	s->tx_key[c->which].age = c->age;
+	atomic_store_explicit(&s->tx_key[c->which].next, 1, memory_order_relaxed);
+	atomic_store_explicit(&s->rx_key[c->which].installed, 1, memory_order_release);
+	atomic_store_explicit(&s->tx_switch_ms, w->now_ms + c->tx_delay_ms, memory_order_relaxed);
+	atomic_store_explicit(&s->tx_plan, c->which, memory_order_release);
+	if (dp_tx_owner(w->core, cmd->slot) == w->index)
+		(void)dp_tx_slot(w, cmd->slot); // a first key is used at once
+	return 0;
+}
+
+int dp_cmd_key(struct dp_worker *w, const struct shm_cmd *cmd)
+{
+	const struct shm_cmd_key *c = &cmd->key;
+	struct shm_session *s = dp_session(w, cmd->slot);
+	struct shm_keys *keys = &w->core->keys[cmd->slot];
+
+	if (!dp_crypto_has(c->cipher))
+		return -EINVAL;
+	// "Newest" is ordered by age, so a later key must say that it is later.
+	if (keys->key[c->which ^ 1].used != 0 && c->age <= s->rx_key[c->which ^ 1].age)
+		return -EINVAL;
+	if (keys->key[c->which].used == 0)
+		return fill(w, cmd);
+	if (tx_slot(s) == c->which)
+		return -EBUSY; // what we encrypt with can't be replaced in place
+	if (atomic_load_explicit(&s->tx_plan, memory_order_relaxed) == c->which)
+		atomic_store_explicit(&s->tx_plan, tx_slot(s), memory_order_release);
+	atomic_store_explicit(&s->rx_key[c->which].installed, 0, memory_order_release);
+	return DP_CMD_WAIT;
+}
+
+int dp_cmd_key_finish(struct dp_worker *w, const struct shm_cmd *cmd)
+{
+	const struct shm_cmd_key *c = &cmd->key;
+	struct shm_session *s = dp_session(w, cmd->slot);
+
+	if (tx_slot(s) == c->which) { // tx_owner switched to it before it saw that it was going
+		atomic_store_explicit(&s->tx_plan, c->which, memory_order_release);
+		atomic_store_explicit(&s->rx_key[c->which].installed, 1, memory_order_release);
+		return -EBUSY;
+	}
+	explicit_bzero(&w->core->keys[cmd->slot].key[c->which], sizeof(struct shm_key_slot));
+	return fill(w, cmd);
+}
+
+int dp_cmd_key_drop(struct dp_worker *w, const struct shm_cmd *cmd)
+{
+	struct shm_session *s = dp_session(w, cmd->slot);
+	struct shm_keys *keys = &w->core->keys[cmd->slot];
+	uint8_t which = (uint8_t)cmd->which;
+
+	if (keys->key[which].used == 0)
+		return 0;
+	atomic_store_explicit(&s->rx_key[which].installed, 0, memory_order_release);
+	// Sending must not need this key any more: tx_owner looks at the plan before each packet,
+	// so after the grace period nobody can still be using it.
+	if (tx_slot(s) == which ||
+		atomic_load_explicit(&s->tx_plan, memory_order_relaxed) == which) {
+		uint8_t other = keys->key[which ^ 1].used != 0 ? which ^ 1 : 0xff;
+
+		atomic_store_explicit(&s->tx_switch_ms, 0, memory_order_relaxed);
+		atomic_store_explicit(&s->tx_plan, other, memory_order_release);
+	}
+	return DP_CMD_WAIT;
+}
+
+int dp_cmd_key_drop_finish(struct dp_worker *w, const struct shm_cmd *cmd)
+{
+	struct shm_session *s = dp_session(w, cmd->slot);
+	uint8_t which = (uint8_t)cmd->which;
+
+	explicit_bzero(&w->core->keys[cmd->slot].key[which], sizeof(struct shm_key_slot));
+	s->rx_key[which].key_id = 0;
+	s->rx_key[which].cipher = 0;
+	return 0;
+}

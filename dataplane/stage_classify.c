@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Frames of a port: datagrams of clients to our UDP addresses, plaintext for tunnel addresses, or
+// neither. Everything that reads an outer header for the first time is here.
+#include <sys/socket.h>
+
+#include "dataplane/path.h"
+
+#define ETH_LEN sizeof(struct rte_ether_hdr)
+#define UDP_LEN sizeof(struct rte_udp_hdr)
+
+enum verdict {
+	OURS, // a datagram to one of our UDP addresses, meta is filled
+	FRAGMENT, // a piece of something that may be
+	OTHER, // not for the outer path
+	BAD, // dropped
+};
+
+static enum verdict bad(struct dp_worker *w, struct rte_mbuf *m, enum dp_drop why)
+{
+	dp_drop(w, m, why);
+	return BAD;
+}
+
+// UDP header at l4_off with room bytes up to the end of the IP packet.
+static enum verdict parse_udp(struct dp_worker *w, struct rte_mbuf *m, uint16_t family,
+	const void *dst, uint16_t l4_off, uint16_t room)
+{
+	struct dp_meta *meta = dp_meta(m);
+	const struct rte_udp_hdr *udp;
+	uint16_t len;
+
+	if (room < UDP_LEN)
+		return OTHER; // the kernel's to complain about
+	udp = rte_pktmbuf_mtod_offset(m, const struct rte_udp_hdr *, l4_off);
+	if (!dp_is_listener(w->config, family, dst, udp->dst_port))
+		return OTHER;
+	len = rte_be_to_cpu_16(udp->dgram_len);
+	if (len < UDP_LEN || len > room)
+		return bad(w, m, DP_DROP_bad_udp_length);
+	if (len == UDP_LEN)
+		return bad(w, m, DP_DROP_empty_datagram);
+	meta->l4_off = l4_off;
+	meta->data_off = l4_off + UDP_LEN;
+	meta->data_len = len - UDP_LEN;
+	return OURS;
+}
+
+static enum verdict parse_ip4(struct dp_worker *w, struct rte_mbuf *m, uint32_t frame_len)
+{
+	const struct rte_ipv4_hdr *ip =
+		rte_pktmbuf_mtod_offset(m, const struct rte_ipv4_hdr *, ETH_LEN);
+	uint16_t hdr_len, total, frag;
+	enum verdict v;
+
+	if (frame_len < ETH_LEN + sizeof(*ip))
+		return bad(w, m, DP_DROP_short_frame);
+	if (ip->next_proto_id != IPPROTO_UDP)
+		return OTHER;
+	hdr_len = (ip->version_ihl & 0xf) * 4;
+	total = rte_be_to_cpu_16(ip->total_length);
+	if (ip->version_ihl >> 4 != 4 || hdr_len < sizeof(*ip) || total < hdr_len ||
+		total > frame_len - ETH_LEN)
+		return bad(w, m, DP_DROP_bad_ip_header);
+	dp_meta(m)->l3_off = ETH_LEN;
+	frag = rte_be_to_cpu_16(ip->fragment_offset);
+	if ((frag & (RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)) != 0)
+		return FRAGMENT;
+	v = parse_udp(w, m, AF_INET, &ip->dst_addr, (uint16_t)(ETH_LEN + hdr_len), total - hdr_len);
+	// The sum of a good header with its checksum is zero; only what is ours gets checked.
+	if (v == OURS && rte_raw_cksum(ip, hdr_len) != 0xffff)
+		return bad(w, m, DP_DROP_bad_ip_checksum);
+	return v;
+}
+
+static enum verdict parse_ip6(struct dp_worker *w, struct rte_mbuf *m, uint32_t frame_len)
+{
+	const struct rte_ipv6_hdr *ip =
+		rte_pktmbuf_mtod_offset(m, const struct rte_ipv6_hdr *, ETH_LEN);
+	uint16_t len;
+
+	if (frame_len < ETH_LEN + sizeof(*ip))
+		return bad(w, m, DP_DROP_short_frame);
+	if (ip->proto != IPPROTO_UDP) // extension headers are not looked through
+		return OTHER;
+	len = rte_be_to_cpu_16(ip->payload_len);
+	if (len > frame_len - ETH_LEN - sizeof(*ip))
+		return bad(w, m, DP_DROP_bad_ip_header);
+	dp_meta(m)->l3_off = ETH_LEN;
+	dp_meta(m)->flags = DP_META_IP6;
+	return parse_udp(w, m, AF_INET6, ip->dst_addr, ETH_LEN + sizeof(*ip), len);
+}
+
+// A fragment is ours if its address is; which port it is for shows when all are there.
+static bool is_our_address(const struct dp_worker *w, struct rte_mbuf *m)
+{
+	const struct rte_ipv4_hdr *ip =
+		rte_pktmbuf_mtod_offset(m, const struct rte_ipv4_hdr *, ETH_LEN);
+
+	for (unsigned i = 0; i < w->config->listens; i++) {
+		if (dp_is_listener(w->config, AF_INET, &ip->dst_addr, w->config->listen[i].port_be))
+			return true;
+	}
+	return false;
+}
+
+static void meta_reset(struct dp_worker *w, struct rte_mbuf *m)
+{
+	struct dp_meta *meta = dp_meta(m);
+
+	*meta = (struct dp_meta){ .slot = SHM_SLOT_NONE, .origin = w->index };
+}
+
+static enum verdict parse_frame(struct dp_worker *w, struct dp_worker_port *wp, struct rte_mbuf *m)
+{
+	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
+	uint32_t len = rte_pktmbuf_pkt_len(m);
+
+	if ((wp->port->flags & DP_PORT_OUTER) == 0 || w->config == NULL)
+		return OTHER;
+	if (eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV4))
+		return parse_ip4(w, m, len);
+	if (eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV6))
+		return parse_ip6(w, m, len);
+	return OTHER;
+}
+
+// What every frame has to be before anybody looks into it. False: dropped.
+static bool frame_ok(struct dp_worker *w, struct dp_worker_port *wp, struct rte_mbuf *m)
+{
+	const struct dp_port *port = wp->port;
+	const struct rte_ether_hdr *eth;
+
+	if (unlikely(m->nb_segs > 1) && rte_pktmbuf_linearize(m) < 0) {
+		dp_drop(w, m, DP_DROP_multi_segment);
+		return false;
+	}
+	if (rte_pktmbuf_pkt_len(m) < ETH_LEN) {
+		dp_drop(w, m, DP_DROP_short_frame);
+		return false;
+	}
+	eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
+	if (port->flags & DP_PORT_ECHO && rte_is_same_ether_addr(&eth->src_addr, &port->mac)) {
+		dp_drop(w, m, DP_DROP_own_echo);
+		return false;
+	}
+	if (port->flags & DP_PORT_CHECK_MAC && rte_is_unicast_ether_addr(&eth->dst_addr) &&
+		!rte_is_same_ether_addr(&eth->dst_addr, &port->mac) &&
+		!rte_is_same_ether_addr(&eth->dst_addr, &w->core->tunnel_mac)) {
+		dp_drop(w, m, DP_DROP_not_our_mac);
+		return false;
+	}
+	return true;
+}
+
+static void not_outer(struct dp_worker *w, struct dp_worker_port *wp, struct rte_mbuf *m)
+{
+	if (wp->port->flags & DP_PORT_INNER)
+		dp_downlink(w, &w->inner, m);
+	else
+		dp_kernel_send(w, wp, m);
+}
+
+// Reassemble. Returns the whole datagram, parsed and ours, or NULL.
+static struct rte_mbuf *whole(struct dp_worker *w, struct dp_worker_port *wp, struct rte_mbuf *m)
+{
+	if (!is_our_address(w, m)) {
+		not_outer(w, wp, m);
+		return NULL;
+	}
+	m = dp_frag_add(w, m, ETH_LEN);
+	if (m == NULL)
+		return NULL;
+	meta_reset(w, m);
+	dp_meta(m)->flags |= DP_META_REASSEMBLED;
+	switch (parse_ip4(w, m, rte_pktmbuf_pkt_len(m))) {
+	case OURS: return m;
+	case BAD: return NULL;
+	default: dp_drop(w, m, DP_DROP_not_ours); return NULL; // the kernel has had its fragments
+	}
+}
+
+void dp_stage_classify(
+	struct dp_worker *w, struct dp_worker_port *wp, struct rte_mbuf **pkt, uint16_t n)
+{
+	struct dp_burst ours;
+
+	ours.n = 0;
+	for (uint16_t i = 0; i < n && i < 4; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(pkt[i], void *));
+	for (uint16_t i = 0; i < n; i++) {
+		struct rte_mbuf *m = pkt[i];
+
+		if (i + 4 < n)
+			rte_prefetch0(rte_pktmbuf_mtod(pkt[i + 4], void *));
+		meta_reset(w, m);
+		if (!frame_ok(w, wp, m))
+			continue;
+		switch (parse_frame(w, wp, m)) {
+		case OURS: dp_burst_push(&ours, m); break;
+		case FRAGMENT:
+			m = whole(w, wp, m);
+			if (m != NULL)
+				dp_burst_push(&ours, m);
+			break;
+		case OTHER: not_outer(w, wp, m); break;
+		case BAD: break;
+		}
+	}
+	if (ours.n > 0)
+		dp_stage_lookup(w, &ours);
+}

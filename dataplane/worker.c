@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One turn of a worker, its loop, and how it sleeps. Source: decisions.md D13, D15.
+#include "dataplane/worker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <time.h>
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+
+#include "dataplane/path.h"
+#include "dataplane/wake.h"
+
+#define IDLE_TURNS 64u // without work until a worker sleeps
+#define NAP_NS 200000 // while something must be polled
+#define SLEEP_NS 100000000 // while every source of work can wake us: the sweep is due then
+#define UNPROVEN_SHARE 3u // unproven packets get a third of what the others took: a quarter
+
+static uint64_t clock_ms(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts); // can't fail for this clock
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+// Time of this turn from the TSC, compared with the clock once a second. It never goes back.
+static void read_time(struct dp_worker *w)
+{
+	uint64_t now = rte_rdtsc();
+	uint64_t ms;
+
+	if (now - w->tsc_base >= w->tsc_hz) {
+		w->tsc_base = now;
+		w->ms_base = clock_ms();
+	}
+	ms = w->ms_base + (now - w->tsc_base) * 1000 / w->tsc_hz + w->shift_ms;
+	if (ms > w->now_ms)
+		w->now_ms = ms;
+	w->now_tsc = now;
+}
+
+static void begin(struct dp_worker *w)
+{
+	if (!w->online) {
+		rte_rcu_qsbr_thread_online(w->core->qsbr, w->index);
+		w->online = true;
+	}
+	read_time(w);
+	w->config = atomic_load_explicit(&w->core->config, memory_order_acquire);
+	w->ctl = atomic_load_explicit(&w->rings, memory_order_acquire);
+}
+
+static unsigned receive(struct dp_worker *w, struct dp_worker_port *wp)
+{
+	struct rte_mbuf *pkt[DP_BURST];
+	bool outer = wp == &w->outer;
+	uint64_t bytes = 0;
+	uint16_t n;
+
+	if (wp->rxq < 0)
+		return 0;
+	n = rte_eth_rx_burst(wp->port->id, (uint16_t)wp->rxq, pkt, DP_BURST);
+	if (outer)
+		w->loaded = n == DP_BURST;
+	if (n == 0)
+		return 0;
+	for (uint16_t i = 0; i < n; i++)
+		bytes += rte_pktmbuf_pkt_len(pkt[i]);
+	dp_count(w, outer ? DP_COUNT_outer_rx_packets : DP_COUNT_inner_rx_packets, n);
+	dp_count(w, outer ? DP_COUNT_outer_rx_bytes : DP_COUNT_inner_rx_bytes, bytes);
+	dp_stage_classify(w, wp, pkt, n);
+	dp_stage_decrypt(w);
+	w->unproven_cycles = (rte_rdtsc() - w->now_tsc) / UNPROVEN_SHARE;
+	dp_stage_recover(w);
+	return n;
+}
+
+// Frames that the kernel sent through its mirrored interface.
+static unsigned from_kernel(struct dp_worker *w)
+{
+	struct rte_mbuf *pkt[DP_BURST];
+	unsigned n = rte_ring_sc_dequeue_burst(w->from_kernel, (void **)pkt, DP_BURST, NULL);
+
+	for (unsigned i = 0; i < n; i++) {
+		bool outer = dp_meta(pkt[i])->port_index == 0;
+
+		dp_port_send(w, outer ? &w->outer : &w->inner, pkt[i]);
+	}
+	dp_count(w, DP_COUNT_from_kernel, n);
+	return n;
+}
+
+// Everything that this turn made goes out, then whoever has to see it is woken.
+static void end(struct dp_worker *w)
+{
+	dp_stage_encrypt(w);
+	dp_handoff_flush(w);
+	if (w->outer.txq >= 0)
+		dp_port_flush(w, &w->outer);
+	if (w->inner.txq >= 0)
+		dp_port_flush(w, &w->inner);
+	if (w->wake_any) {
+		for (uint16_t i = 0; i < w->core->workers; i++) {
+			if (w->wake[i])
+				dp_worker_wake(w->core->worker[i]);
+			w->wake[i] = false;
+		}
+		w->wake_any = false;
+	}
+	if (w->tell_main) {
+		w->tell_main = false;
+		atomic_store_explicit(&w->main_attention, 1, memory_order_release);
+		dp_main_wake(w->core);
+	}
+	rte_rcu_qsbr_quiescent(w->core->qsbr, w->index);
+}
+
+unsigned dp_worker_iterate(struct dp_worker *w)
+{
+	unsigned n;
+
+	begin(w);
+	n = dp_pending_run(w);
+	n += dp_commands(w);
+	n += dp_inject(w);
+	if (w->config != NULL)
+		n += dp_handoff_take(w);
+	n += receive(w, &w->outer);
+	n += receive(w, &w->inner);
+	n += from_kernel(w);
+	if (w->config != NULL)
+		(void)dp_sweep(w);
+	dp_frag_expire(w);
+	end(w);
+	dp_count(w, DP_COUNT_iterations, 1);
+	if (n > 0)
+		dp_count(w, DP_COUNT_busy_iterations, 1);
+	return n;
+}
+
+void dp_worker_wake(struct dp_worker *w)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_load_explicit(&w->sleeping, memory_order_relaxed) == 0)
+		return;
+	if (atomic_exchange_explicit(&w->sleeping, 0, memory_order_acq_rel) != 0)
+		dp_wake_fd(w->event_fd);
+}
+
+// Is there anything in the rings? Asked after the sleeping flags are up.
+static bool work_waits(struct dp_worker *w)
+{
+	struct dp_rings *ctl = atomic_load_explicit(&w->rings, memory_order_acquire);
+
+	if (ctl != w->ctl || rte_ring_count(w->from_kernel) > 0 || dp_sweep_behind(w) ||
+		atomic_load_explicit(&w->core->stop, memory_order_relaxed))
+		return true;
+	if (ctl != NULL &&
+		(shm_ring_count(&ctl->ring[SHM_RING_COMMAND]) > 0 ||
+			shm_ring_count(&ctl->ring[SHM_RING_INJECT]) > 0))
+		return true;
+	for (uint16_t i = 0; i < w->core->workers; i++) {
+		if (i != w->index && rte_ring_count(w->handoff_in[i]) > 0)
+			return true;
+	}
+	return false;
+}
+
+static void sleep_on(struct dp_worker *w)
+{
+	struct pollfd fd[3] = { { .fd = w->event_fd, .events = POLLIN } };
+	const struct dp_worker_port *wp[2] = { &w->outer, &w->inner };
+	struct timespec t = { .tv_nsec = w->pending_n > 0 ? NAP_NS : SLEEP_NS };
+	nfds_t n = 1;
+
+	for (unsigned i = 0; i < 2; i++) {
+		if (wp[i]->rxq < 0)
+			continue;
+		if (wp[i]->rx_fd < 0)
+			t.tv_nsec = NAP_NS; // this queue can't wake us
+		else
+			fd[n++] = (struct pollfd){ .fd = wp[i]->rx_fd, .events = POLLIN };
+	}
+	(void)ppoll(fd, n, &t, NULL); // whatever it says, the next turn looks everywhere
+	if (fd[0].revents & POLLIN)
+		dp_wake_drain(w->event_fd);
+}
+
+void dp_worker_sleep(struct dp_worker *w)
+{
+	struct dp_rings *ctl;
+
+	// The rings stay mapped until we have said that we are offline: the flag in them is ours
+	// to set only while online, so it is set first and taken back after coming online.
+	ctl = w->ctl;
+	if (ctl != NULL && ctl->sleeps != NULL)
+		shm_sleep_begin(ctl->sleeps);
+	atomic_store_explicit(&w->sleeping, 1, memory_order_relaxed);
+	atomic_thread_fence(memory_order_seq_cst);
+	if (work_waits(w)) {
+		atomic_store_explicit(&w->sleeping, 0, memory_order_relaxed);
+		if (ctl != NULL && ctl->sleeps != NULL)
+			shm_sleep_end(ctl->sleeps);
+		return;
+	}
+	rte_rcu_qsbr_thread_offline(w->core->qsbr, w->index);
+	sleep_on(w);
+	rte_rcu_qsbr_thread_online(w->core->qsbr, w->index);
+	atomic_store_explicit(&w->sleeping, 0, memory_order_relaxed);
+	// Control may have gone meanwhile, and its rings with it.
+	ctl = atomic_load_explicit(&w->rings, memory_order_acquire);
+	if (ctl != NULL && ctl->sleeps != NULL)
+		shm_sleep_end(ctl->sleeps);
+	dp_count(w, DP_COUNT_sleeps, 1);
+}
+
+int dp_worker_run(void *worker)
+{
+	struct dp_worker *w = worker;
+
+	while (!atomic_load_explicit(&w->core->stop, memory_order_relaxed)) {
+		if (dp_worker_iterate(w) > 0) {
+			w->idle_turns = 0;
+			continue;
+		}
+		if (!w->core->adaptive)
+			continue;
+		if (++w->idle_turns >= IDLE_TURNS)
+			dp_worker_sleep(w);
+	}
+	rte_rcu_qsbr_thread_offline(w->core->qsbr, w->index);
+	w->online = false;
+	return 0;
+}
