@@ -177,7 +177,7 @@ static void admit(struct ctl *ctl, const struct shm_punt *punt, uint16_t worker,
 	struct ctl_first *f = &ctl->first;
 	struct ctl_peer *peer;
 
-	if (ctl->stopping || ctl->table.half_open >= CTL_FIRST_HALF_OPEN_MAX ||
+	if (ctl->table.half_open >= CTL_FIRST_HALF_OPEN_MAX ||
 		b->half_open >= CTL_FIRST_PREFIX_MAX || !new_allowed(ctl, ctl_now_ms()) ||
 		(first->verdict == OVPN_FIRST_STATEFUL && f->stateful >= CTL_FIRST_STATEFUL_MAX)) {
 		f->too_many++;
@@ -215,6 +215,8 @@ void ctl_first_contact(struct ctl *ctl, const struct shm_punt *punt, uint16_t wo
 	size_t answer_len = 0;
 	bool allowed = reset_allowed(ctl, b, ctl_now_ms());
 
+	if (ctl->stopping)
+		return; // it would be told to go at once
 	if (!allowed && punt->len > 0 && ovpn_opcode_is_hard_reset(ovpn_opcode_of(punt->data[0]))) {
 		ctl->first.rate_limited++;
 		return;

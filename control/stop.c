@@ -7,7 +7,7 @@
 #include "control/notify.h"
 #include "control/peer.h"
 
-#define TELL_MS 2000u // for the clients' acknowledgements
+#define TELL_MS 1000u // for the clients' acknowledgements
 #define REMOVE_MS 1000u // for the dataplane's
 
 // Is somebody still to be heard from?
