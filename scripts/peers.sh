@@ -213,7 +213,8 @@ server_start() {
 }
 
 dataplane_start() {
-	start dataplane server "$build/dataplane/visp-dataplane" --config "$W/dataplane.conf"
+	# DPDK's own folder lies in ours, so that nothing stays behind elsewhere.
+	start dataplane server env RUNTIME_DIRECTORY="$W" "$build/dataplane/visp-dataplane" --config "$W/dataplane.conf"
 	await 15 "the dataplane's socket" dataplane_ready
 	ip -n "$(ns server)" addr replace "$server_inner/24" dev visp0
 	ip -n "$(ns server)" link set visp0 up mtu 1500
@@ -241,6 +242,19 @@ server_stop() {
 control_ready() {
 	running control || fail "control has ended"
 	status_json
+}
+
+# telemetry COMMAND: the dataplane's answer, JSON, as /visp/drops.
+telemetry() {
+	python3 - "$W" "$1" <<-'TXT'
+		import glob, json, socket, sys
+		path = glob.glob(sys.argv[1] + "/dpdk/*/dpdk_telemetry.v2")[0]
+		s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+		s.connect(path)
+		s.recv(16384)
+		s.send(sys.argv[2].encode())
+		print(json.dumps(json.loads(s.recv(65536))[sys.argv[2].split(",")[0]]))
+	TXT
 }
 
 status_json() { on server "$build/control/vispctl" --socket "$W/control.sock" status --json; }

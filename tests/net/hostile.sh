@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# A million replayed, cut, bit-flipped and forged data packets and reconfiguration Pings, from new
+# addresses and from the client's own: nothing moves, nothing crashes, each is counted under a named
+# drop reason, and the client's own traffic goes on meanwhile. With "v1" in data format V1.
+. "$(dirname "$0")/../../scripts/peers.sh"
+peers "$@"
+count=1000000
+rate=50000
+lines=()
+[ "${ARGS[0]-}" != v1 ] || lines=('data-format v1')
+
+net_begin
+pki_begin
+hotspot_join a
+server_config 'keepalive 60 300' # no Pings in between, which would blur the count
+client_config laptop "${lines[@]}"
+server_start
+client_start laptop
+
+# Record ordinary traffic and real reconfiguration Pings.
+mkfifo "$W/hostile.in"
+# shellcheck disable=SC2016 # the inner shell expands it
+start hostile world sh -c 'exec "$@" <"$0"' "$W/hostile.in" "$build/tests/net/visp-hostile" srv \
+	"$server_outer:1194" "$count" "$rate" 42 203.0.113.1 203.0.113.66 198.51.100.77 10.8.0.9
+exec {hostile_fd}>"$W/hostile.in"
+await_log hostile 5 recording || fail "no generator"
+probe_serve
+probe_begin --watch wlan0 --outer "$server_outer:1194"
+probe_say at a
+for i in 1 2 3 4 5 6; do
+	hotspot_roam "$(other_hotspot)"
+done
+probe_end
+stop probe-server
+for size in 0 100 500 1000 1400; do
+	on laptop ping -c 20 -i 0.002 -s "$size" -q "$server_inner" >/dev/null || fail "no ping"
+done
+
+figures() { telemetry /visp/drops | jq -c "[.[]] | add"; }
+count_of() { telemetry /visp/totals | jq ".$1"; }
+before=$(figures)
+moves=$(count_of handovers)
+mover=$(endpoint_of laptop)
+echo go >&"$hostile_fd"
+start ping laptop ping -i 0.05 -s 64 "$server_inner"
+await_log hostile 120 '^sent ' || fail "the generator did not end"
+stop ping 5 INT
+exec {hostile_fd}>&-
+running dataplane || fail "the dataplane has ended"
+running control || fail "control has ended"
+grep '^sent' "$W/hostile.log" >&2
+grep received "$W/ping.log" >&2
+sent=$(sed -n 's/^sent \([0-9]*\).*/\1/p' "$W/hostile.log")
+telemetry /visp/drops | jq -c 'with_entries(select(.value > 0))' >&2
+dropped=$(($(figures) - before))
+[ "$(count_of handovers)" = "$moves" ] || fail "a session moved"
+[ "$(endpoint_of laptop)" = "$mover" ] || fail "the session is elsewhere"
+# The kernel may have lost some on the way to the port, which is not the dataplane's to count.
+say "$sent sent, $dropped dropped under a name"
+at_most "$dropped" $((sent + 1000)) || fail "more drops than packets"
+at_most $((sent * 99 / 100)) "$dropped" || fail "packets vanished without a name"
+at_most "$(sed -n 's/.* \([0-9.]*\)% packet loss.*/\1/p' "$W/ping.log")" 2 ||
+	fail "the client's own traffic suffered"
