@@ -266,6 +266,8 @@ static int make_core(struct dp_main *m)
 	core->ports = (uint16_t)m->devices;
 	for (unsigned i = 0; i < m->devices; i++)
 		core->port[i] = m->ports[i].port;
+	core->port[0].flags |= DP_PORT_OUTER;
+	core->port[m->devices - 1].flags |= DP_PORT_INNER;
 	core->adaptive = m->cfg->idle == CFG_IDLE_ADAPTIVE ||
 		(m->cfg->idle == CFG_IDLE_AUTO && sysconf(_SC_NPROCESSORS_ONLN) < FEW_CPUS);
 	core->main_fd = dp_wake_open();

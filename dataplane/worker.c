@@ -154,7 +154,8 @@ static bool work_waits(struct dp_worker *w)
 {
 	struct dp_rings *ctl = atomic_load_explicit(&w->rings, memory_order_acquire);
 
-	if (ctl != w->ctl || rte_ring_count(w->from_kernel) > 0 || dp_sweep_behind(w) ||
+	if (ctl != w->ctl || rte_ring_count(w->from_kernel) > 0 ||
+		(w->config != NULL && dp_sweep_behind(w)) ||
 		atomic_load_explicit(&w->core->stop, memory_order_relaxed))
 		return true;
 	if (ctl != NULL &&
