@@ -6,18 +6,39 @@
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
-#include <pthread.h>
+#include <stdatomic.h>
 
-// Looking an algorithm up costs more than a short packet; both are immutable once fetched and stay
-// until the process ends.
-static EVP_MAC *hmac_algorithm;
-static EVP_CIPHER *ctr_algorithm;
-static pthread_once_t fetched = PTHREAD_ONCE_INIT;
+// Looking an algorithm up costs more than a short packet. Both are immutable once fetched and stay
+// until the process ends; of two threads that fetch at once one wins.
+static _Atomic(EVP_MAC *) hmac_algorithm;
+static _Atomic(EVP_CIPHER *) ctr_algorithm;
 
-static void fetch_algorithms(void)
+static EVP_MAC *get_hmac(void)
 {
-	hmac_algorithm = EVP_MAC_fetch(NULL, "HMAC", NULL);
-	ctr_algorithm = EVP_CIPHER_fetch(NULL, "AES-256-CTR", NULL);
+	EVP_MAC *mac = atomic_load(&hmac_algorithm);
+	EVP_MAC *other = NULL;
+
+	if (mac != NULL)
+		return mac;
+	mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+	if (mac == NULL || atomic_compare_exchange_strong(&hmac_algorithm, &other, mac))
+		return mac;
+	EVP_MAC_free(mac);
+	return other;
+}
+
+static EVP_CIPHER *get_ctr(void)
+{
+	EVP_CIPHER *cipher = atomic_load(&ctr_algorithm);
+	EVP_CIPHER *other = NULL;
+
+	if (cipher != NULL)
+		return cipher;
+	cipher = EVP_CIPHER_fetch(NULL, "AES-256-CTR", NULL);
+	if (cipher == NULL || atomic_compare_exchange_strong(&ctr_algorithm, &other, cipher))
+		return cipher;
+	EVP_CIPHER_free(cipher);
+	return other;
 }
 
 int ovpn_hmac(enum ovpn_digest digest, const uint8_t *key, size_t key_len,
@@ -25,14 +46,14 @@ int ovpn_hmac(enum ovpn_digest digest, const uint8_t *key, size_t key_len,
 {
 	static const uint8_t no_key[1];
 	OSSL_PARAM params[2];
+	EVP_MAC *mac = get_hmac();
 	EVP_MAC_CTX *ctx;
 	size_t len = ovpn_digest_len(digest);
 	int ok;
 
 	if (len == 0)
 		return -ENOTSUP;
-	(void)pthread_once(&fetched, fetch_algorithms); // fails for a wrong argument only
-	ctx = hmac_algorithm != NULL ? EVP_MAC_CTX_new(hmac_algorithm) : NULL;
+	ctx = mac != NULL ? EVP_MAC_CTX_new(mac) : NULL;
 	if (ctx == NULL)
 		return -EIO;
 	params[0] = OSSL_PARAM_construct_utf8_string(
@@ -52,16 +73,16 @@ int ovpn_hmac(enum ovpn_digest digest, const uint8_t *key, size_t key_len,
 int ovpn_aes256_ctr(
 	const uint8_t key[32], const uint8_t iv[16], const uint8_t *in, size_t len, uint8_t *out)
 {
+	EVP_CIPHER *cipher = get_ctr();
 	EVP_CIPHER_CTX *ctx;
 	int done = 0;
 	int ok;
 
 	if (len > INT_MAX)
 		return -EIO;
-	(void)pthread_once(&fetched, fetch_algorithms);
 	ctx = EVP_CIPHER_CTX_new();
-	ok = ctx != NULL && ctr_algorithm != NULL;
-	ok = ok && EVP_EncryptInit_ex2(ctx, ctr_algorithm, key, iv, NULL);
+	ok = ctx != NULL && cipher != NULL;
+	ok = ok && EVP_EncryptInit_ex2(ctx, cipher, key, iv, NULL);
 	ok = ok && (len == 0 || EVP_EncryptUpdate(ctx, out, &done, in, (int)len));
 	EVP_CIPHER_CTX_free(ctx);
 	return ok ? 0 : -EIO;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The control channel packet by packet, without TLS: bytes stand in for it.
+// Long because all cases share one pair of channels and its helpers.
 #include "protocol/tls/channel.h"
 
 #include <errno.h>
