@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// vispctl: shows and steers a running visp-control over its Unix socket.
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SOCKET_DEFAULT "/run/visp/control.sock"
+
+struct arguments {
+	const char *socket;
+	const char *command;
+	const char *peer;
+	bool json;
+	bool halt;
+};
+
+static void usage(FILE *to)
+{
+	(void)fputs("usage: vispctl [--socket PATH] COMMAND\n"
+		    "\n"
+		    "  status [--json]      sessions with addresses, bytes, cipher, handovers\n"
+		    "  counters             what happened since the start, as JSON\n"
+		    "  show PEER            everything about the sessions of PEER, as JSON\n"
+		    "  kick PEER [--halt]   end them; --halt: the client shall not come back\n"
+		    "\n"
+		    "PEER is a common name, a peer-id, a session id, a real or a tunnel address.\n"
+		    "\n"
+		    "  --socket PATH  control-socket of the server, default " SOCKET_DEFAULT "\n"
+		    "  --help         this text\n"
+		    "  --version      the version\n",
+		to);
+}
+
+// Returns 0 to go on, 1 when the program is done, -1 for wrong arguments.
+static int parse_arguments(int argc, char **argv, struct arguments *ret)
+{
+	static const struct option options[] = {
+		{ "socket", required_argument, NULL, 's' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "halt", no_argument, NULL, 'H' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'v' },
+		{ NULL, 0, NULL, 0 },
+	};
+	bool wants_peer;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "s:jhv", options, NULL)) != -1) {
+		switch (c) {
+		case 's': ret->socket = optarg; break;
+		case 'j': ret->json = true; break;
+		case 'H': ret->halt = true; break;
+		case 'h': usage(stdout); return 1;
+		case 'v': (void)puts("vispctl " VISP_VERSION); return 1;
+		default: usage(stderr); return -1;
+		}
+	}
+	ret->command = optind < argc ? argv[optind] : "";
+	ret->peer = optind + 1 < argc ? argv[optind + 1] : NULL;
+	wants_peer = strcmp(ret->command, "show") == 0 || strcmp(ret->command, "kick") == 0;
+	if ((!wants_peer && strcmp(ret->command, "status") != 0 &&
+		    strcmp(ret->command, "counters") != 0) ||
+		argc - optind != (wants_peer ? 2 : 1)) {
+		usage(stderr);
+		return -1;
+	}
+	return 0;
+}
+
+// ---- Conversation ----------------------------------------------------------------------------
+
+static int open_socket(const char *path)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd;
+
+	if (strlen(path) >= sizeof(addr.sun_path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(addr.sun_path, path, strlen(path));
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0)
+		return fd;
+	(void)close(fd); // errno of connect is what counts
+	return -1;
+}
+
+static int send_request(int fd, const struct arguments *args)
+{
+	json_t *o = json_pack("{s:s, s:b}", "command", args->command, "halt", args->halt);
+	char *text;
+	int rc;
+
+	if (args->peer != NULL && json_object_set_new(o, "peer", json_string(args->peer)) < 0) {
+		json_decref(o);
+		return -1; // not UTF-8
+	}
+	text = json_dumps(o, JSON_COMPACT);
+	json_decref(o);
+	if (text == NULL)
+		return -1;
+	rc = dprintf(fd, "%s\n", text);
+	free(text);
+	return rc < 0 ? -1 : 0;
+}
+
+static json_t *converse(const struct arguments *args)
+{
+	int fd = open_socket(args->socket);
+	json_error_t error;
+	json_t *o = NULL;
+
+	if (fd < 0) {
+		(void)fprintf(stderr, "vispctl: can't reach visp-control at %s: %s\n", args->socket,
+			strerror(errno));
+		return NULL;
+	}
+	if (send_request(fd, args) < 0)
+		(void)fprintf(stderr, "vispctl: the request can't be sent\n");
+	else
+		o = json_loadfd(fd, JSON_DISABLE_EOF_CHECK, &error);
+	if (o == NULL)
+		(void)fprintf(stderr, "vispctl: no answer from visp-control\n");
+	(void)close(fd); // everything was read
+	return o;
+}
+
+// ---- Output ----------------------------------------------------------------------------------
+
+static const char *text_of(const json_t *o, const char *name)
+{
+	const char *s = json_string_value(json_object_get(o, name));
+
+	return s != NULL ? s : "-";
+}
+
+static unsigned long long number_of(const json_t *o, const char *name)
+{
+	return (unsigned long long)json_integer_value(json_object_get(o, name));
+}
+
+static void print_flags(const json_t *flags)
+{
+	for (size_t i = 0; i < json_array_size(flags); i++)
+		(void)printf("%s%s", i > 0 ? "," : "", json_string_value(json_array_get(flags, i)));
+}
+
+static void print_session(const json_t *s)
+{
+	time_t since = (time_t)number_of(s, "connected_since");
+	char stamp[32] = "-";
+	struct tm tm;
+
+	if (localtime_r(&since, &tm) != NULL)
+		(void)strftime(stamp, sizeof(stamp), "%Y-%m-%d %H:%M:%S", &tm);
+	(void)printf("%-20s %7llu %-22s %-15s %12llu %12llu %-17s %s %9llu ", text_of(s, "name"),
+		number_of(s, "peer_id"), text_of(s, "address"), text_of(s, "tunnel"),
+		number_of(s, "rx_bytes"), number_of(s, "tx_bytes"), text_of(s, "cipher"), stamp,
+		number_of(s, "handovers"));
+	print_flags(json_object_get(s, "flags"));
+	(void)putchar('\n');
+}
+
+static void print_status(const json_t *answer)
+{
+	const json_t *totals = json_object_get(answer, "totals");
+	const json_t *sessions = json_object_get(answer, "sessions");
+
+	(void)printf(
+		"visp-control %s, dataplane %s, %llu of %llu sessions, %llu handshakes under way\n",
+		text_of(totals, "version"), text_of(totals, "dataplane"), number_of(totals, "live"),
+		number_of(totals, "capacity"), number_of(totals, "handshaking"));
+	if (json_array_size(sessions) == 0)
+		return;
+	(void)printf("%-20s %7s %-22s %-15s %12s %12s %-17s %-19s %9s %s\n", "NAME", "PEER-ID",
+		"ADDRESS", "TUNNEL", "BYTES IN", "BYTES OUT", "CIPHER", "CONNECTED SINCE",
+		"HANDOVERS", "FLAGS");
+	for (size_t i = 0; i < json_array_size(sessions); i++)
+		print_session(json_array_get(sessions, i));
+}
+
+static int print_answer(const struct arguments *args, const json_t *answer)
+{
+	const char *error = json_string_value(json_object_get(answer, "error"));
+
+	if (error != NULL) {
+		(void)fprintf(stderr, "vispctl: %s\n", error);
+		return 1;
+	}
+	if (strcmp(args->command, "show") == 0 &&
+		json_array_size(json_object_get(answer, "sessions")) == 0) {
+		(void)fprintf(stderr, "vispctl: no such session\n");
+		return 1;
+	}
+	if (strcmp(args->command, "status") == 0 && !args->json) {
+		print_status(answer);
+	} else if (strcmp(args->command, "kick") == 0 && !args->json) {
+		(void)printf("%llu kicked\n", number_of(answer, "kicked"));
+	} else {
+		(void)json_dumpf(answer, stdout, JSON_INDENT(2));
+		(void)putchar('\n');
+	}
+	return fflush(stdout) == 0 ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments args = { .socket = SOCKET_DEFAULT };
+	json_t *answer;
+	int rc = parse_arguments(argc, argv, &args);
+
+	if (rc != 0)
+		return rc < 0 ? 2 : 0;
+	answer = converse(&args);
+	if (answer == NULL)
+		return 1;
+	rc = print_answer(&args, answer);
+	json_decref(answer);
+	return rc;
+}
