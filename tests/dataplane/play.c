@@ -461,6 +461,11 @@ int main(int argc, char **argv)
 		die("greeting", rc);
 	attach(&p);
 	install(&p);
+	// Nobody has told the dataplane our MAC address: the first answer waits for the kernel's
+	// ARP.
+	send_ping(&p, (uint16_t)++sequence, 56);
+	if (!get_pong(&p, (uint16_t)sequence, 300))
+		(void)printf("first answer: lost, the neighbour was unknown\n");
 	for (int i = 5; i < argc && ok; i++) {
 		ok = phase(&p, argv[i]);
 		(void)printf("%s: %s\n", argv[i], ok ? "ok" : "FAILED");
