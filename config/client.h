@@ -107,7 +107,6 @@ struct cfg_tunnel {
 	uint32_t ping_s; // 0: no Pings
 	uint32_t ping_restart_s; // 0: off
 	uint32_t ping_exit_s; // 0: off; at most one of the two
-	bool ping_timer_rem; // the restart clock runs only once a server was reached
 	uint32_t inactive_s;
 	uint64_t inactive_bytes;
 	uint32_t session_timeout_s;
@@ -123,7 +122,6 @@ struct cfg_client {
 	struct cfg_remote *remotes; // at least one, UDP only
 	size_t n_remotes;
 	bool remote_random;
-	bool remote_random_hostname;
 	uint32_t resolv_retry_s; // UINT32_MAX: for ever (default)
 	uint32_t connect_retry_s; // default 1
 	uint32_t connect_retry_max_s; // default 300
@@ -136,13 +134,11 @@ struct cfg_client {
 	bool auth_user_pass; // ask, or read auth_user_pass_file
 	struct cfg_blob auth_user_pass_file; // may be unset: ask on the terminal
 	enum cfg_auth_retry auth_retry;
-	bool auth_nocache;
 
 	struct cfg_tunnel tunnel; // before anything is pushed
 	bool route_nopull;
 	bool route_noexec;
 	bool ifconfig_noexec;
-	bool allow_pull_fqdn;
 	struct cfg_filter *filters; // pull-filter, in order, first match wins
 	size_t n_filters;
 	bool push_peer_info;
@@ -156,9 +152,6 @@ struct cfg_client {
 	enum cfg_mobility mobility; // default CFG_MOBILITY_AGGRESSIVE
 	enum cfg_data_format data_format;
 
-	bool persist_tun;
-	const char *user;
-	const char *group;
 	const char *cd;
 	const char *log;
 	bool log_append;

@@ -4,6 +4,7 @@
 
 #define NO_SCRIPT "no program is run when the tunnel changes"
 #define SERVICE "leave it to the service manager"
+#define NEEDS_RIGHTS "interface and routes have to follow the network, which takes rights"
 #define STANDALONE "use openvpn itself, or openssl, for this"
 
 const struct cfg_directive cfg_rows_daemon[] = {
@@ -11,18 +12,21 @@ const struct cfg_directive cfg_rows_daemon[] = {
 	WORKS(S | C | D, "config", 1, 1, "FILE", "Read more directives from a file."),
 	WORKS(S | C, "cd", 1, 1, "DIR", "Folder from which relative file names count."),
 	NOEFF(S | C, "chroot", 1, 1, "DIR", SERVICE),
-	WORKS(S | C, "user", 1, 1, "USER", "User to become after start."),
-	WORKS(S | C, "group", 1, 1, "GROUP", "Group to become after start."),
+	WORKS(S, "user", 1, 1, "USER", "User to become after start."),
+	NOEFF(C, "user", 1, 1, "USER", NEEDS_RIGHTS),
+	WORKS(S, "group", 1, 1, "GROUP", "Group to become after start."),
+	NOEFF(C, "group", 1, 1, "GROUP", NEEDS_RIGHTS),
 	NOEFF(S | C, "setcon", 1, 1, "CONTEXT", SERVICE),
 	NOEFF(S | C, "daemon", 0, 1, "[NAME]", "stays in the foreground; " SERVICE),
 	NOEFF(S | C, "nice", 1, 1, "N", SERVICE),
 	NOEFF(S | C, "mlock", 0, 0, "", SERVICE),
-	WORKS(S | C | L, "writepid", 1, 1, "FILE", "File for the process id."),
+	WORKS(C | L, "writepid", 1, 1, "FILE", "File for the process id."),
+	NOEFF(S, "writepid", 1, 1, "FILE", SERVICE),
 	NOEFF(S | C, "tmp-dir", 1, 1, "DIR", "there are no temporary files"),
 	NOEFF(C, "iproute", 1, 1, "COMMAND", "the kernel is spoken to directly"),
 	NOEFF(S | C, "remap-usr1", 1, 1, "SIGNAL", "SIGUSR1 isn't used"),
 	NOEFF(S | C, "memstats", 1, 1, "FILE", "see vispctl"),
-	WORKS(C, "persist-tun", 0, 0, "", "Keep the interface while reconnecting."),
+	NOEFF(C, "persist-tun", 0, 0, "", "the interface stays while its settings do"),
 	NOEFF(S, "persist-tun", 0, 0, "", "the inner port always stays"),
 	NOEFF(P, "persist-tun", 0, 0, "", "the profile decides"),
 	NOEFF(S | C | P, "persist-key", 0, 0, "", "keys are always kept"),
@@ -40,10 +44,8 @@ const struct cfg_directive cfg_rows_daemon[] = {
 	NOEFF(S | C, "errors-to-stderr", 0, 0, "", "errors always go there"),
 	NOEFF(S | C | P, "echo", 0, MANY, "WORDS", "nobody would see it"),
 	NOEFF(S | C, "parameter", 0, MANY, "WORDS", "nobody would see it"),
-	WORKS(S, "status", 1, 2, "FILE [SECONDS]", "Write a list of the clients."),
-	NOEFF(C, "status", 1, 2, "FILE [SECONDS]", "see the log"),
-	WORKS(S, "status-version", 1, 1, "1|2|3", "Form of the status file."),
-	NOEFF(C, "status-version", 1, 1, "N", "see the log"),
+	NOEFF(S | C, "status", 1, 2, "FILE [SECONDS]", "use vispctl status, or the client's log"),
+	NOEFF(S | C, "status-version", 1, 1, "N", "see status"),
 	WRONG(S | C, "gremlin", "a test aid of OpenVPN's own"),
 
 	// Scripts and the environment.

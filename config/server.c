@@ -97,10 +97,6 @@ static void finish(struct cfg_server_parse *p, const struct cfg_lines *lines)
 			p->topology_line->argv[1]);
 	if (cfg->ccd_exclusive && cfg->ccd == NULL)
 		(void)cfg_fail_file(&p->a, lines, "'ccd-exclusive' needs 'client-config-dir'");
-	if (cfg->tun_mtu_max == 0)
-		cfg->tun_mtu_max = cfg->tun_mtu > 1600 ? cfg->tun_mtu : 1600;
-	if (cfg->tun_mtu_max < cfg->tun_mtu)
-		(void)cfg_fail_file(&p->a, lines, "'tun-mtu-max' is below 'tun-mtu'");
 }
 
 static int paths_under(struct cfg_server *cfg)

@@ -62,8 +62,6 @@ struct cfg_server {
 	struct cfg_addr address; // the server's own: 10.8.0.1/24
 	struct cfg_addr pool_first; // AF_UNSPEC with `nopool`
 	struct cfg_addr pool_last;
-	struct cfg_addr network6; // server-ipv6, kept for later
-	struct cfg_addr address6;
 	const char *pool_persist; // file, or NULL
 	uint32_t pool_persist_s; // how often it is written; default 600, 0: only read
 	struct cfg_route *routes; // what lies behind clients (kernel routes are the operator's)
@@ -95,7 +93,6 @@ struct cfg_server {
 	uint32_t explicit_exit_notify; // 0: say nothing; 1: RESTART,[P]; 2: RESTART,[PN]
 
 	uint32_t tun_mtu; // default 1500
-	uint32_t tun_mtu_max; // default 1600 if tun_mtu is 1500 or less
 	uint32_t mssfix; // bytes of the outer datagram that TCP may fill; 0: no clamping
 	bool mssfix_mtu; // `mssfix N mtu`: N counts outer IP and UDP headers too (the default 1492
 			 // does)

@@ -325,8 +325,6 @@ const struct cfg_option cfg_server_options[] = {
 	{ "connect-freq-initial", set_freq, SRV(connect_freq_initial_n), 0, 0 },
 	{ "explicit-exit-notify", set_exit_notify, SRV(explicit_exit_notify), 0, 2 },
 	{ "tun-mtu", cfg_set_u32, SRV(tun_mtu), CFG_MTU_MIN, CFG_MTU_MAX },
-	{ "tun-mtu-max", cfg_set_u32, SRV(tun_mtu_max), CFG_MTU_MIN, CFG_MTU_MAX },
-	{ "tun-max-mtu", cfg_set_u32, SRV(tun_mtu_max), CFG_MTU_MIN, CFG_MTU_MAX },
 	{ "mssfix", set_mssfix, 0, 0, 0 },
 	{ "mobility", set_mobility, 0, 0, 0 },
 	{ "dataplane-socket", cfg_set_str, SRV(dataplane_socket), 0, 0 },

@@ -11,8 +11,6 @@
 #include "config/number.h"
 #include "config/tls_apply.h"
 
-#define REPLAY_WINDOW_MAX 2048
-
 void cfg_tls_defaults(struct cfg_tls *tls)
 {
 	*tls = (struct cfg_tls){
@@ -24,8 +22,6 @@ void cfg_tls_defaults(struct cfg_tls *tls)
 		.hand_window_s = 60,
 		.tran_window_s = 3600,
 		.tls_timeout_s = 2,
-		.replay_window = REPLAY_WINDOW_MAX,
-		.replay_time_s = 15,
 		.data_ciphers = CFG_DATA_CIPHERS_DEFAULT,
 	};
 }
@@ -74,7 +70,6 @@ static int set_version_min(struct cfg_apply *a, const struct cfg_line *l, void *
 	if (l->argc > 2 && strcmp(l->argv[2], "or-highest") != 0)
 		return cfg_fail(a, l, "'%s' takes 'or-highest' as second argument, got '%.60s'",
 			l->argv[0], l->argv[2]);
-	tls->version_min_or_highest = l->argc > 2;
 	return set_version(a, l, &tls->version_min);
 }
 
@@ -102,78 +97,6 @@ static int set_purpose(struct cfg_apply *a, const struct cfg_line *l, void *at)
 		return i;
 	*(enum cfg_purpose *)at = i == 0 ? CFG_PURPOSE_SERVER : CFG_PURPOSE_CLIENT;
 	return 0;
-}
-
-static int hex_digit(char c)
-{
-	return c >= '0' && c <= '9'    ? c - '0'
-		: c >= 'a' && c <= 'f' ? c - 'a' + 10
-		: c >= 'A' && c <= 'F' ? c - 'A' + 10
-				       : -1;
-}
-
-// 32 bytes as "AA:BB:...". Returns 0 or -EINVAL.
-static int fingerprint_parse(const char *text, uint8_t *out)
-{
-	for (unsigned i = 0; i < 32; i++) {
-		int hi = hex_digit(text[0]);
-		int lo = hi < 0 ? -1 : hex_digit(text[1]);
-
-		if (lo < 0 || text[2] != (i < 31 ? ':' : '\0'))
-			return -EINVAL;
-		out[i] = (uint8_t)(hi << 4 | lo);
-		text += 3;
-	}
-	return 0;
-}
-
-static int fingerprint_add(
-	struct cfg_apply *a, const struct cfg_line *l, struct cfg_tls *tls, const char *text)
-{
-	uint8_t bytes[32];
-	int rc;
-
-	if (fingerprint_parse(text, bytes) < 0)
-		return cfg_fail(a, l,
-			"'%s' takes SHA-256 fingerprints (32 bytes as AA:BB:...), got "
-			"'%.100s'",
-			l->argv[0], text);
-	rc = cfg_mem_grow(a->mem, &tls->fingerprints, tls->n_fingerprints, CFG_FINGERPRINTS_MAX,
-		sizeof(*tls->fingerprints));
-	if (rc == -E2BIG)
-		return cfg_fail(
-			a, l, "'%s': more than %d fingerprints", l->argv[0], CFG_FINGERPRINTS_MAX);
-	if (rc < 0)
-		return cfg_fail_memory(a, l);
-	memcpy(tls->fingerprints[tls->n_fingerprints++], bytes, sizeof(bytes));
-	return 0;
-}
-
-static int set_fingerprint(struct cfg_apply *a, const struct cfg_line *l, void *at)
-{
-	const char *text = l->text;
-	int rc = 0;
-
-	if (text == NULL) {
-		for (unsigned i = 1; i < l->argc && rc == 0; i++)
-			rc = fingerprint_add(a, l, at, l->argv[i]);
-		return rc;
-	}
-	// Inline: one per line, comments allowed.
-	while (*text != '\0' && rc == 0) {
-		const char *words[CFG_WORDS_MAX + 1];
-		size_t len = strcspn(text, "\n");
-		const char *why;
-		int n = cfg_split(a->mem, text, len, words, &why);
-
-		if (n < 0)
-			return cfg_fail(a, l, "'%s': %s", l->argv[0], why);
-		for (int i = 0; i < n && rc == 0; i++)
-			rc = fingerprint_add(a, l, at, words[i]);
-		text += len;
-		text += *text == '\n';
-	}
-	return rc;
 }
 
 // Append a name to the colon list. Returns 0, -ENOSPC.
@@ -302,28 +225,6 @@ static int set_reneg(struct cfg_apply *a, const struct cfg_line *l, void *at)
 	return 0;
 }
 
-static int set_replay(struct cfg_apply *a, const struct cfg_line *l, void *at)
-{
-	struct cfg_tls *tls = at;
-	uint32_t packets = REPLAY_WINDOW_MAX, seconds = 15;
-	int rc = 0;
-
-	if (l->argc > 1)
-		rc = cfg_word_u32(a, l, 1, 1, 65536, &packets);
-	if (rc == 0 && l->argc > 2)
-		rc = cfg_word_u32(a, l, 2, 0, 600, &seconds);
-	if (rc < 0)
-		return rc;
-	if (packets > REPLAY_WINDOW_MAX) {
-		cfg_remark(a, CFG_NOTE_WARNING, l, "'%s': %u packets are taken as %d", l->argv[0],
-			packets, REPLAY_WINDOW_MAX);
-		packets = REPLAY_WINDOW_MAX;
-	}
-	tls->replay_window = packets;
-	tls->replay_time_s = seconds;
-	return 0;
-}
-
 static int set_cert_profile(struct cfg_apply *a, const struct cfg_line *l, void *at)
 {
 	static const char *const choices[] = { "legacy", "preferred", "suiteb", "insecure", NULL };
@@ -388,7 +289,6 @@ const struct cfg_option cfg_tls_options[] = {
 	{ "tls-cert-profile", set_cert_profile, TLS(cert_profile), 0, 0 },
 	{ "verify-x509-name", set_x509_name, 0, 0, 0 },
 	{ "remote-cert-tls", set_purpose, TLS(purpose), 0, 0 },
-	{ "peer-fingerprint", set_fingerprint, 0, 0, 0 },
 	{ "data-ciphers", set_data_ciphers, TLS(data_ciphers), 0, 0 },
 	{ "ncp-ciphers", set_data_ciphers, TLS(data_ciphers), 0, 0 },
 	{ "data-ciphers-fallback", set_fallback, TLS(data_ciphers_fallback), 0, 0 },
@@ -400,8 +300,6 @@ const struct cfg_option cfg_tls_options[] = {
 	{ "hand-window", cfg_set_u32, TLS(hand_window_s), 1, 3600 },
 	{ "tran-window", cfg_set_u32, TLS(tran_window_s), 1, SECONDS_MAX },
 	{ "tls-timeout", cfg_set_u32, TLS(tls_timeout_s), 1, 60 },
-	{ "replay-window", set_replay, 0, 0, 0 },
-	{ "tls-exit", cfg_set_flag, TLS(tls_exit), 0, 0 },
 	{ 0 },
 };
 
@@ -425,7 +323,7 @@ void cfg_tls_finish(struct cfg_apply *a, const struct cfg_lines *lines, struct c
 {
 	const bool server = a->where == CFG_SERVER;
 
-	if (!cfg_blob_set(&tls->ca) && !cfg_blob_set(&tls->pkcs12) && tls->n_fingerprints == 0)
+	if (!cfg_blob_set(&tls->ca) && !cfg_blob_set(&tls->pkcs12))
 		(void)cfg_fail_file(a, lines, "no 'ca', so nobody could be trusted");
 	if (cfg_blob_set(&tls->cert) && !cfg_blob_set(&tls->key)) {
 		struct cfg_line l = blob_line(&tls->cert);

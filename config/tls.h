@@ -11,7 +11,6 @@
 
 #define CFG_DATA_CIPHERS_DEFAULT "AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305"
 #define CFG_CIPHERS_TEXT 128 // a colon list of data ciphers and its NUL (protocol.md 7.3)
-#define CFG_FINGERPRINTS_MAX 64
 
 enum cfg_tls_version {
 	CFG_TLS_UNSET,
@@ -56,7 +55,6 @@ struct cfg_tls {
 	struct cfg_blob askpass; // pass phrase of key or pkcs12
 	struct cfg_wrap wrap;
 	enum cfg_tls_version version_min; // default CFG_TLS_1_2
-	bool version_min_or_highest;
 	enum cfg_tls_version version_max; // CFG_TLS_UNSET: the library's highest
 	const char *cipher_list; // tls-cipher, TLS 1.2 and older; names of OpenSSL or IANA; NULL:
 				 // default
@@ -66,8 +64,6 @@ struct cfg_tls {
 	enum cfg_purpose purpose;
 	enum cfg_x509_name x509_name_type;
 	const char *x509_name;
-	uint8_t (*fingerprints)[32]; // peer-fingerprint, SHA-256 of the peer's certificate
-	size_t n_fingerprints;
 
 	char data_ciphers[CFG_CIPHERS_TEXT]; // normalised, colon separated, only what we can do
 	const char *data_ciphers_fallback; // normalised name, or NULL
@@ -82,7 +78,4 @@ struct cfg_tls {
 	uint32_t hand_window_s; // default 60
 	uint32_t tran_window_s; // default 3600
 	uint32_t tls_timeout_s; // default 2
-	uint32_t replay_window; // packets; default 2048, which is also the most
-	uint32_t replay_time_s; // default 15
-	bool tls_exit; // end on a failed negotiation
 };

@@ -414,7 +414,6 @@ const struct cfg_option cfg_tunnel_options[] = {
 	{ "ping", cfg_set_u32, TUN(ping_s), 0, 86400 },
 	{ "ping-restart", set_ping_restart, 0, 0, SECONDS_MAX },
 	{ "ping-exit", set_ping_exit, 0, 0, SECONDS_MAX },
-	{ "ping-timer-rem", cfg_set_flag, TUN(ping_timer_rem), 0, 0 },
 	{ "inactive", set_inactive, 0, 0, UINT64_MAX },
 	{ "session-timeout", cfg_set_u32, TUN(session_timeout_s), 0, SECONDS_MAX },
 	{ "sndbuf", cfg_set_u32, TUN(sndbuf), 0, BUFFER_MAX },

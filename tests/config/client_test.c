@@ -67,7 +67,7 @@ GTC_TEST(cfg_client, inline_profile)
 	GTC_EXPECT(r->nobind);
 	GTC_EXPECT_INT(r->line, 4);
 	GTC_EXPECT_STR(cfg->dev, "tun");
-	GTC_EXPECT(cfg->pull && cfg->persist_tun && !cfg->auth_user_pass);
+	GTC_EXPECT(cfg->pull && !cfg->auth_user_pass);
 	GTC_EXPECT_STR(
 		cfg->tls.ca.text, "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n");
 	GTC_EXPECT_INT(cfg->tls.ca.len, strlen(cfg->tls.ca.text));
@@ -80,7 +80,7 @@ GTC_TEST(cfg_client, inline_profile)
 	GTC_EXPECT_INT(cfg->tls.reneg_sec_min, 3600);
 	GTC_EXPECT_INT(cfg->mobility, CFG_MOBILITY_AGGRESSIVE);
 	GTC_EXPECT_INT(cfg->resolv_retry_s, UINT32_MAX);
-	GTC_EXPECT_INT(notes.n, 2); // persist-key, block-outside-dns
+	GTC_EXPECT_INT(notes.n, 3); // persist-key, persist-tun, block-outside-dns
 	cfg_client_free(cfg);
 	cfg_notes_done(&notes);
 }
