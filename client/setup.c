@@ -131,12 +131,6 @@ int vc_setup_tls(struct vc_client *c)
 	struct ovpn_tls_error err = { 0 };
 	int rc;
 
-	if (tls->n_fingerprints > 0) {
-		vc_log(VC_ERROR,
-			"peer-fingerprint isn't supported yet: use ca and "
-			"verify-x509-name");
-		return -ENOTSUP;
-	}
 	o.ca = source(&tls->ca, &names);
 	o.cert = source(&tls->cert, &names);
 	o.key = source(&tls->key, &names);
