@@ -278,9 +278,10 @@ static void take_stock(struct ctl *ctl, bool records)
 		enum shm_state state = slot_state(ctl, slot, &generation);
 
 		if (state == SHM_STATE_FREE) {
-			// Nobody knows when a slot that was used before became free.
+			// Nobody knows when a slot that was used before became free; one that never
+			// was used is free at once.
 			ctl_slots_put(
-				&ctl->slots, slot, generation == 0 ? now : now + CTL_SLOT_REST_MS);
+				&ctl->slots, slot, generation == 0 ? 0 : now + CTL_SLOT_REST_MS);
 			continue;
 		}
 		if (records && state == SHM_STATE_LIVE && adopt(ctl, slot, generation))
