@@ -420,7 +420,7 @@ static void finish(struct vc_client *c)
 	(void)uv_run(&c->loop, UV_RUN_DEFAULT);
 	(void)uv_loop_close(&c->loop);
 	vc_data_wipe(&c->data);
-	cfg_pushed_done(&c->session.pushed);
+	vc_session_done(c);
 	c->tls = ovpn_tls_ctx_unref(c->tls);
 	vc_instance_release(&c->instance);
 	vc_nl_close(&c->nl);
@@ -443,7 +443,7 @@ int vc_client_run(const struct cfg_client *cfg)
 	if (rc < 0)
 		return 1;
 	c->status = 1;
-	if (vc_setup_tls(c) < 0 || vc_setup_creds(c) < 0)
+	if (vc_setup_tls(c) < 0 || vc_session_load(c) < 0 || vc_setup_creds(c) < 0)
 		goto done;
 	rc = vc_nl_open(&c->nl);
 	if (rc == 0)

@@ -56,13 +56,6 @@ int vc_connect_init(struct vc_client *c)
 	return uv_timer_init(&c->loop, &n->timer);
 }
 
-void vc_connect_done(struct vc_client *c)
-{
-	if (c->connect.resolving)
-		(void)uv_cancel((uv_req_t *)&c->connect.resolve);
-	uv_close((uv_handle_t *)&c->connect.timer, NULL);
-}
-
 static void on_timer(uv_timer_t *timer)
 {
 	struct vc_client *c = timer->data;
@@ -191,11 +184,6 @@ static void attempt(struct vc_client *c)
 	vc_log(VC_INFO, "connecting to %s port %u over %s", cfg_addr_text(&server, false, text),
 		remote->port, vc_path_text(&path, path_text));
 	vc_event("connecting", "\"attempt\": %u, \"server\": \"%s\"", n->attempts, text);
-	rc = vc_session_wrap(c, remote);
-	if (rc < 0) {
-		vc_client_fatal(c, "the control channel's key can't be used");
-		return;
-	}
 	rc = vc_link_open(&c->link, &path, true, &c->link.cur);
 	if (rc == 0)
 		rc = vc_session_begin(c);

@@ -31,7 +31,6 @@ struct vc_connect {
 };
 
 int vc_connect_init(struct vc_client *c);
-void vc_connect_done(struct vc_client *c);
 
 // Try the first server now.
 void vc_connect_start(struct vc_client *c);

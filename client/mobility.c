@@ -45,11 +45,6 @@ int vc_mobility_init(struct vc_client *c)
 	return uv_timer_init(&c->loop, &c->mobility.timer);
 }
 
-void vc_mobility_done(struct vc_client *c)
-{
-	uv_close((uv_handle_t *)&c->mobility.timer, NULL);
-}
-
 bool vc_mobility_busy(const struct vc_mobility *m)
 {
 	return m->active && !m->silent;

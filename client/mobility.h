@@ -37,7 +37,6 @@ struct vc_mobility {
 enum vc_probe vc_probe_kind(bool announced, bool v2, bool off);
 
 int vc_mobility_init(struct vc_client *c);
-void vc_mobility_done(struct vc_client *c);
 
 // The path moved, or was lost, while a session is up.
 void vc_mobility_moved(struct vc_client *c, const struct vc_path *path);

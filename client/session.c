@@ -2,6 +2,7 @@
 #include "client/session.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "client/client.h"
@@ -29,17 +30,13 @@ int vc_session_init(struct vc_client *c)
 	return uv_timer_init(&c->loop, &s->timer);
 }
 
-static void wrap_wipe(struct vc_wrap *wrap)
-{
-	explicit_bzero(wrap, sizeof(*wrap));
-}
-
 void vc_session_done(struct vc_client *c)
 {
-	vc_session_end(c);
 	cfg_pushed_done(&c->session.pushed);
-	wrap_wipe(&c->session.wrap);
-	uv_close((uv_handle_t *)&c->session.timer, NULL);
+	if (c->session.wraps != NULL)
+		explicit_bzero(c->session.wraps, sizeof(*c->session.wraps) * c->cfg->n_remotes);
+	free(c->session.wraps);
+	c->session.wraps = NULL;
 }
 
 // Read a key file that the profile names and hand it to a parser.
@@ -66,15 +63,12 @@ static int read_key(const struct cfg_blob *blob, struct vc_wrap *wrap, bool v2)
 	return rc;
 }
 
-int vc_session_wrap(struct vc_client *c, const struct cfg_remote *remote)
+static int load_wrap(struct vc_client *c, const struct cfg_wrap *cfg, struct vc_wrap *wrap)
 {
-	struct vc_wrap *wrap = &c->session.wrap;
-	const struct cfg_wrap *cfg = &remote->wrap;
 	const char *auth = c->cfg->tls.auth != NULL ? c->cfg->tls.auth : "SHA1";
 	enum ovpn_digest digest = OVPN_DIGEST_SHA1;
 	int rc = 0;
 
-	wrap_wipe(wrap);
 	ovpn_wrap_keys_none(&wrap->keys);
 	(void)ovpn_digest_by_name(auth, strlen(auth), &digest); // the loader knows the names
 	if (cfg_blob_set(&cfg->tls_auth)) {
@@ -96,6 +90,18 @@ int vc_session_wrap(struct vc_client *c, const struct cfg_remote *remote)
 		wrap->has_base = true;
 		wrap->is_v2 = true;
 	}
+	return rc;
+}
+
+int vc_session_load(struct vc_client *c)
+{
+	int rc = 0;
+
+	c->session.wraps = calloc(c->cfg->n_remotes, sizeof(*c->session.wraps));
+	if (c->session.wraps == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < c->cfg->n_remotes && rc == 0; i++)
+		rc = load_wrap(c, &c->cfg->remotes[i].wrap, &c->session.wraps[i]);
 	return rc;
 }
 

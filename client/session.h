@@ -22,7 +22,7 @@ struct vc_session {
 	struct vc_slot *active; // trusted; NULL before the first key exchange
 	struct vc_slot *initial; // being negotiated from a hard reset
 	struct ovpn_channel_config channel_config;
-	struct vc_wrap wrap;
+	struct vc_wrap *wraps; // one for each remote
 	uint32_t serial; // hard resets of ours so far
 	struct ovpn_push_collect collect;
 	char push_bytes[VC_PUSH_BYTES];
@@ -39,10 +39,12 @@ struct vc_session {
 };
 
 int vc_session_init(struct vc_client *c);
+// Wipe and free what is left when all slots are gone and the loop has ended.
 void vc_session_done(struct vc_client *c);
 
-// Prepare the wrapping for a remote. Returns 0, or -errno with the reason logged.
-int vc_session_wrap(struct vc_client *c, const struct cfg_remote *remote);
+// Read the wrapping's keys of every remote, while the files can be read. Returns 0, or -errno with
+// the reason logged.
+int vc_session_load(struct vc_client *c);
 
 // Begin a session with a hard reset over the current socket; slots of an earlier one are freed,
 // its data keys stay until the new ones come or the caller wipes them.

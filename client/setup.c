@@ -28,8 +28,7 @@ static struct ovpn_tls_source source(const struct cfg_blob *blob, struct names *
 	if (!cfg_blob_set(blob))
 		return s;
 	name = names->text[names->n++];
-	snprintf(name, VC_SOURCE_NAME, "%s:%u: %s%s%s", blob->file, blob->line, blob->option,
-		blob->path != NULL ? " " : "", blob->path != NULL ? blob->path : " (inline)");
+	snprintf(name, VC_SOURCE_NAME, "%s:%u: %s", blob->file, blob->line, blob->option);
 	s.name = name;
 	s.path = blob->text != NULL ? NULL : blob->path;
 	s.data = blob->text;

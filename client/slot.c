@@ -23,7 +23,7 @@ static uint32_t wall_s(void)
 struct vc_slot *vc_slot_create(struct vc_client *c, uint64_t now_ms)
 {
 	struct vc_slot *slot = calloc(1, sizeof(*slot));
-	const struct vc_wrap *wrap = &c->session.wrap;
+	const struct vc_wrap *wrap = &c->session.wraps[c->connect.remote];
 	uint8_t sid[OVPN_SID_LEN];
 
 	if (slot == NULL)
@@ -227,7 +227,7 @@ int vc_slot_derive(
 int vc_slot_dynamic(struct vc_client *c, struct vc_slot *slot)
 {
 	uint8_t exported[OVPN_STATIC_KEY_SIZE];
-	const struct vc_wrap *wrap = &c->session.wrap;
+	const struct vc_wrap *wrap = &c->session.wraps[c->connect.remote];
 	struct ovpn_static_key key;
 	int rc = ovpn_tls_conn_export(slot->tls, OVPN_EXPORTER_DYNAMIC, exported, sizeof(exported));
 

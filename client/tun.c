@@ -25,7 +25,8 @@ int vc_tun_open(struct vc_tun *tun, const char *dev)
 	memcpy(ifr.ifr_name, name, strlen(name) + 1);
 	ifr.ifr_flags = IFF_TUN | IFF_NO_PI;
 	if (ioctl(tun->fd, TUNSETIFF, &ifr) < 0) {
-		rc = -errno;
+		// A device of another kind has the name.
+		rc = errno == EINVAL && if_nametoindex(name) != 0 ? -EBUSY : -errno;
 		goto err_fd;
 	}
 	memcpy(tun->name, ifr.ifr_name, sizeof(tun->name));
