@@ -23,6 +23,7 @@
 #include "protocol/push.h"
 
 #define TAKEOVERS_MS 2000u // in-place resets of one session at most this often (C13)
+#define BACKOFF_S 10u // a client that found no room comes back after this
 #define SWITCH_SLACK_MS 300u // the dataplane looks at its switch times now and then
 
 // ---- What the client can do ------------------------------------------------------------------
@@ -116,6 +117,18 @@ static void refuse(struct ctl *ctl, struct ctl_peer *peer, const char *reason, c
 		(void)ctl_tls_message(peer, text, len); // without it the client times out
 	ctl_peer_close(ctl, peer, NULL, why);
 	ctl_peer_pump(ctl, peer);
+}
+
+// The same for what may be better later. A plain AUTH_FAILED would make the client end.
+static void refuse_for_now(struct ctl *ctl, struct ctl_peer *peer, const char *reason)
+{
+	char text[160];
+
+	if ((peer->iv_proto & OVPN_IV_PROTO_AUTH_FAIL_TEMP) != 0)
+		(void)snprintf(text, sizeof(text), "TEMP[backoff %u]:%s", BACKOFF_S, reason);
+	else
+		(void)snprintf(text, sizeof(text), "%s", reason);
+	refuse(ctl, peer, text, "no-room");
 }
 
 // ---- Keys ------------------------------------------------------------------------------------
@@ -354,7 +367,7 @@ static void install_first(struct ctl *ctl, struct ctl_peer *peer)
 	} else {
 		text = get_place(ctl, peer);
 		if (text != NULL) {
-			refuse(ctl, peer, text, "no-room");
+			refuse_for_now(ctl, peer, text);
 			return;
 		}
 	}
