@@ -348,6 +348,19 @@ static void listener_ready(void *arg, uint32_t events)
 		peer_close(&link->stranger);
 }
 
+// The lock on dataplane.state says that no other dataplane serves this path: whoever still listens
+// has been killed a moment ago and is being taken apart by the kernel.
+static int listen_patiently(const char *path)
+{
+	const struct timespec pause = { .tv_nsec = 10000000 };
+	uint64_t end = now_ms() + GREETING_MS;
+	int rc;
+
+	while ((rc = shm_socket_listen(path, 0600)) == -EADDRINUSE && now_ms() < end)
+		(void)nanosleep(&pause, NULL); // a shorter pause is fine
+	return rc;
+}
+
 int dp_link_open(struct dp_link *link, const char *path, const char *control_user)
 {
 	int rc;
@@ -372,7 +385,7 @@ int dp_link_open(struct dp_link *link, const char *path, const char *control_use
 		}
 		link->control_uid = pw->pw_uid;
 	}
-	rc = shm_socket_listen(path, 0600);
+	rc = listen_patiently(path);
 	if (rc < 0) {
 		dp_log(DP_LOG_ERROR, "socket %s: %s", path, strerror(-rc));
 		return rc;

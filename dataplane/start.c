@@ -26,6 +26,7 @@
 #include "dataplane/xdp.h"
 
 #define ADOPTION_MS 1500u // how long a living control has for bringing the table
+#define FREE_TRIES 200 // times 10 ms
 #define POOL_CACHE 256u
 #define POOL_MIN 8191u
 #define FEW_CPUS 3 // below, workers sleep when idle (D13)
@@ -58,13 +59,20 @@ static int parse_devices(struct dp_main *m)
 	return 0;
 }
 
+// Interfaces of a dataplane that was killed a moment ago go a little later than its lock.
 static int check_free(const struct dp_main *m)
 {
+	const struct timespec pause = { .tv_nsec = 10000000 };
 	char err[256];
 	int rc = 0;
 
-	for (unsigned i = 0; i < m->devices && rc == 0; i++)
+	for (unsigned i = 0; i < m->devices && rc == 0; i++) {
 		rc = dp_device_check_free(&m->device[i], err, sizeof(err));
+		for (int n = 0; n < FREE_TRIES && m->state.found && rc == -EEXIST; n++) {
+			(void)nanosleep(&pause, NULL); // a shorter pause is fine
+			rc = dp_device_check_free(&m->device[i], err, sizeof(err));
+		}
+	}
 	if (rc < 0)
 		dp_log(DP_LOG_ERROR, "%s", err);
 	return rc;
@@ -139,12 +147,17 @@ static uint16_t wanted_queues(const struct dp_main *m, unsigned i)
 }
 
 // af_xdp takes our own program, so that ARP and the rest stay the kernel's.
-static void add_xdp_program(struct dp_device *d)
+static void add_xdp_program(struct dp_device *d, bool after_kill)
 {
 	char path[256];
+	int rc;
 
 	if ((d->flags & DP_DRIVER_XDP) == 0)
 		return;
+	rc = after_kill ? dp_xdp_remove_left(if_nametoindex(d->iface)) : 0;
+	if (rc < 0)
+		dp_log(DP_LOG_NOTICE, "%s: the XDP program that was left on %s stays: %s", d->role,
+			d->iface, strerror(-rc));
 	if (dp_xdp_program(path, sizeof(path)) < 0 || dp_device_add_arg(d, "xdp_prog", path) < 0)
 		dp_log(DP_LOG_NOTICE,
 			"%s: our XDP program isn't installed; the port takes all "
@@ -185,7 +198,7 @@ static int open_ports(struct dp_main *m)
 	int rc;
 
 	for (unsigned i = 0; i < m->devices; i++) {
-		add_xdp_program(&m->device[i]);
+		add_xdp_program(&m->device[i], m->state.found);
 		m->ports[i].device = m->device[i];
 		rc = dp_port_probe(
 			&m->ports[i], wanted_queues(m, i), i == 0 && m->cfg->outer_queues > 0);
@@ -386,6 +399,7 @@ static int write_state(struct dp_main *m)
 	m->left.made_folder = m->state.made_folder;
 	if (rc == 0)
 		rc = dp_state_write(&m->state, &m->left);
+	m->keep_state = false;
 	if (rc < 0)
 		dp_log(DP_LOG_ERROR, "%s: %s", m->state.path, strerror(-rc));
 	return rc;
@@ -428,6 +442,7 @@ int dp_main_start(struct dp_main *m, int eal_argc, char **eal_argv)
 		rc = block_signals(m);
 	if (rc == 0)
 		rc = dp_state_open(cfg->socket, &m->state);
+	m->keep_state = m->state.found; // until it is our table that it speaks of
 	if (rc == 0)
 		rc = check_free(m);
 	if (rc == 0 && cfg->drop_privileges != NULL)

@@ -71,22 +71,45 @@ static int find_map(int program_fd)
 	return -ENOENT;
 }
 
+// The list's map of the program on an interface, or -errno; -ENOENT: there is none of ours.
+static int open_map(unsigned ifindex)
+{
+	__u32 id = 0;
+	int program_fd, map_fd;
+
+	if (bpf_xdp_query_id((int)ifindex, 0, &id) < 0 || id == 0)
+		return -ENOENT;
+	program_fd = bpf_prog_get_fd_by_id(id);
+	if (program_fd < 0)
+		return -errno;
+	map_fd = find_map(program_fd);
+	(void)close(program_fd); // the interface holds the program
+	return map_fd;
+}
+
+int dp_xdp_remove_left(unsigned ifindex)
+{
+	int map_fd = open_map(ifindex);
+	int rc;
+
+	if (map_fd == -ENOENT)
+		return 0;
+	if (map_fd < 0)
+		return map_fd;
+	(void)close(map_fd); // it was opened only to know the program
+	rc = bpf_xdp_detach((int)ifindex, 0, NULL);
+	return rc < 0 ? rc : 0;
+}
+
 struct dp_xdp *dp_xdp_open(unsigned ifindex)
 {
 	struct dp_xdp *xdp = calloc(1, sizeof(*xdp));
-	int program_fd, map_fd = -ENOENT;
-	__u32 id = 0;
+	int map_fd;
 	void *map;
 
 	if (xdp == NULL)
 		return NULL;
-	if (bpf_xdp_query_id((int)ifindex, 0, &id) == 0 && id != 0) {
-		program_fd = bpf_prog_get_fd_by_id(id);
-		if (program_fd >= 0) {
-			map_fd = find_map(program_fd);
-			(void)close(program_fd); // the interface holds the program
-		}
-	}
+	map_fd = open_map(ifindex);
 	if (map_fd < 0)
 		goto fail;
 	xdp->bytes = (size_t)sysconf(_SC_PAGESIZE);

@@ -12,6 +12,10 @@ struct dp_xdp;
 // that can be read, or -ENOENT.
 int dp_xdp_program(char *path, size_t size);
 
+// Take a program of ours off an interface, which a dataplane that was killed has left there.
+// Returns 0 when there is none of ours any more, or -errno.
+int dp_xdp_remove_left(unsigned ifindex);
+
 // Find the list inside the program that the driver attached to an interface, and map it. Needs the
 // rights of BPF (before privileges are dropped). Returns NULL with errno; ENOENT: the program
 // there isn't ours.
