@@ -205,6 +205,8 @@ static int add_memory(struct dp_eal *eal, const struct cfg_dataplane *cfg, size_
 	// --no-huge excludes --in-memory. Memory is taken when touched, so more does no harm.
 	rc = add(eal, "--no-huge");
 	if (rc == 0)
+		rc = add(eal, "--no-shconf"); // no other process of DPDK is to join
+	if (rc == 0)
 		rc = add(eal, "-m");
 	return rc < 0 ? rc : add(eal, "%zu", 2 * mib + 192);
 }

@@ -328,7 +328,7 @@ static int accept_stranger(struct dp_link *link)
 		peer_close(&p);
 		return -EAGAIN;
 	}
-	if (p.cred.uid != 0 && p.cred.uid != geteuid() && p.cred.uid != link->control_uid) {
+	if (p.cred.uid != 0 && p.cred.uid != link->own_uid && p.cred.uid != link->control_uid) {
 		refuse(&p, "user %u may not (see control-user in dataplane.conf)", p.cred.uid);
 		return -EAGAIN;
 	}
@@ -367,7 +367,7 @@ int dp_link_open(struct dp_link *link, const char *path, const char *control_use
 
 	*link = (struct dp_link){
 		.path = path,
-		.control_uid = 0,
+		.own_uid = geteuid(),
 		.control_fd = -1,
 		.sessions_ro_fd = -1,
 		.keys_path_fd = -1,

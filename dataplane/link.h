@@ -29,7 +29,8 @@ struct dp_peer {
 struct dp_link {
 	// Set by dp_link_open().
 	const char *path;
-	uid_t control_uid; // may connect besides root
+	uid_t own_uid; // of this process at its start: it and root may connect
+	uid_t control_uid; // may connect, too
 	struct dp_watch listener;
 	struct dp_peer stranger;
 	struct dp_peer control;

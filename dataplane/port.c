@@ -228,16 +228,11 @@ int dp_port_start(struct dp_port_state *p, struct rte_mempool *pool)
 
 void dp_port_close(struct dp_port_state *p)
 {
-	struct rte_eth_dev_info info;
-
 	if (!p->probed)
 		return;
 	if (p->started)
 		(void)rte_eth_dev_stop(p->port.id); // closed next, whatever it says
-	if (rte_eth_dev_info_get(p->port.id, &info) == 0 && info.device != NULL) {
-		(void)rte_eth_dev_close(p->port.id);
-		(void)rte_dev_remove(info.device); // net_ring and others have nothing to remove
-	}
+	(void)rte_eth_dev_close(p->port.id); // EAL's end forgets the device
 	p->probed = p->started = false;
 	dp_iface_restore(&p->saved);
 	p->saved = (struct dp_iface_saved){ 0 };

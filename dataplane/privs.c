@@ -53,7 +53,9 @@ static void janitor_run(int fd)
 			path[n - 1] = '\0';
 			dp_eal_remove_files(path);
 		} else {
-			(void)unlink(path); // a file that is gone already is fine
+			// One that is gone already is fine, a folder that others use stays.
+			if (unlink(path) < 0 && errno == EISDIR)
+				(void)rmdir(path);
 		}
 		n = 0;
 	}

@@ -18,7 +18,7 @@ struct dp_janitor {
 // Fork it: before EAL starts and before tables are mapped. Returns 0 or -errno.
 int dp_janitor_start(struct dp_janitor *janitor);
 
-// Have it remove a file, or a folder of EAL's with all in it (path ends in '/').
+// Have it remove a file, an empty folder, or a folder of EAL's with all in it (path ends in '/').
 void dp_janitor_remove(struct dp_janitor *janitor, const char *path);
 
 // Let it finish; waits for it.

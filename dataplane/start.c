@@ -492,10 +492,16 @@ static void remove_files(struct dp_main *m)
 	if (m->janitor.pid <= 0)
 		return;
 	dp_janitor_remove(&m->janitor, m->cfg->socket);
-	if (!m->keep_state)
-		dp_janitor_remove(&m->janitor, m->state.path);
 	if (m->eal.run_folder[0] != '\0') {
 		(void)snprintf(folder, sizeof(folder), "%s/", m->eal.run_folder); // always fits
+		dp_janitor_remove(&m->janitor, folder);
+	}
+	if (m->keep_state)
+		return;
+	dp_janitor_remove(&m->janitor, m->state.path);
+	(void)snprintf(folder, sizeof(folder), "%s", m->state.path); // always fits
+	if (m->state.made_folder && strrchr(folder, '/') != NULL) {
+		*strrchr(folder, '/') = '\0';
 		dp_janitor_remove(&m->janitor, folder);
 	}
 }
