@@ -226,8 +226,16 @@ dataplane_ready() {
 }
 
 control_start() {
+	: >>"$W/control.log"
+	local before
+	before=$(log_count control 'dataplane connected')
 	start control server "$build/control/visp-control" --config "$W/server.conf"
-	await 10 "control's socket" control_ready
+	await 10 "control to meet the dataplane" control_ready "$before"
+}
+
+control_ready() {
+	running control || fail "control has ended"
+	[ "$(log_count control 'dataplane connected')" -gt "$1" ]
 }
 
 server_stop() {
@@ -237,11 +245,6 @@ server_stop() {
 	fi
 	stop control || fail "control ended with status $?"
 	stop dataplane || fail "the dataplane ended with status $?"
-}
-
-control_ready() {
-	running control || fail "control has ended"
-	status_json
 }
 
 # telemetry COMMAND: the dataplane's answer, JSON, as /visp/drops.

@@ -24,8 +24,12 @@ for ((i = 1; i <= clients; i++)); do
 done
 
 # "name address port" of all sessions, as the server shows them.
-sessions() { status_sessions | sort; }
-await 5 "$clients sessions" eval '[ "$(sessions | wc -l)" = $clients ]'
+sessions() {
+	local i
+	for ((i = 0; i < clients; i++)); do
+		telemetry "/visp/session,$i" | jq -r '"\(.name) \(.remote) \(.remote_port)"'
+	done | sort
+}
 sessions >"$W/before"
 
 killed=0

@@ -32,6 +32,7 @@
 #define RECONF_V2 48 // UDP payload of a reconfiguration Ping, AEAD, P_DATA_V2 and P_DATA_V1
 #define RECONF_V1 45
 #define TAIL 8
+#define FRAGMENT 1480 // of an IP packet's payload, when it doesn't fit one frame
 
 enum kind {
 	KIND_REPLAY,
@@ -99,12 +100,15 @@ static void record(struct hostile *h, const uint8_t *payload, size_t len)
 static void on_capture(struct hostile *h)
 {
 	uint8_t buf[2048];
-	ssize_t n = recv(h->capture_fd, buf, sizeof(buf), 0);
+	struct sockaddr_ll from;
+	socklen_t from_len = sizeof(from);
+	ssize_t n =
+		recvfrom(h->capture_fd, buf, sizeof(buf), 0, (struct sockaddr *)&from, &from_len);
 	struct iphdr ip;
 	struct udphdr udp;
 	size_t ihl;
 
-	if (n < (ssize_t)sizeof(ip))
+	if (n < (ssize_t)sizeof(ip) || from.sll_protocol != htons(ETH_P_IP))
 		return;
 	memcpy(&ip, buf, sizeof(ip));
 	ihl = ip.ihl * 4u;
@@ -201,28 +205,47 @@ static uint16_t ip_checksum(const void *data, size_t len)
 	return (uint16_t)~sum;
 }
 
-static int send_one(struct hostile *h, unsigned n)
-{
-	struct {
-		struct iphdr ip;
-		struct udphdr udp;
-		uint8_t data[PACKET_MAX];
-	} __attribute__((packed)) out = { .ip = { .version = 4, .ihl = 5, .ttl = 64 } };
-	size_t len = make(h, out.data);
-	unsigned from = n % (h->sources + 1);
+// One IP packet; a raw socket that writes its own headers doesn't fragment.
+struct wire {
+	struct iphdr ip;
+	uint8_t data[sizeof(struct udphdr) + PACKET_MAX];
+} __attribute__((packed));
 
-	out.ip.protocol = IPPROTO_UDP;
-	out.ip.tot_len = htons((uint16_t)(sizeof(out.ip) + sizeof(out.udp) + len));
-	out.ip.daddr = h->server.sin_addr.s_addr;
-	out.ip.saddr = from == 0 ? h->client.sin_addr.s_addr : h->source[from - 1].s_addr;
-	out.ip.check = ip_checksum(&out.ip, sizeof(out.ip));
-	out.udp.source = from == 0 ? h->client.sin_port : htons((uint16_t)(1024 + n % 60000));
-	out.udp.dest = h->server.sin_port;
-	out.udp.len = htons((uint16_t)(sizeof(out.udp) + len)); // checksum 0: none
-	if (sendto(h->raw_fd, &out, sizeof(out.ip) + sizeof(out.udp) + len, 0,
-		    (struct sockaddr *)&h->server, sizeof(h->server)) < 0)
+// Send len bytes of out->data as one IP packet, or as the fragment that begins at offset.
+// Returns 1, 0 when the queue was full, or -errno.
+static int send_ip(struct hostile *h, struct wire *out, size_t len, size_t offset, bool more)
+{
+	struct wire part = *out;
+
+	memcpy(part.data, out->data + offset, len);
+	part.ip.tot_len = htons((uint16_t)(sizeof(part.ip) + len));
+	part.ip.frag_off = htons((uint16_t)(offset / 8 | (more ? IP_MF : 0)));
+	part.ip.check = 0;
+	part.ip.check = ip_checksum(&part.ip, sizeof(part.ip));
+	if (sendto(h->raw_fd, &part, sizeof(part.ip) + len, 0, (struct sockaddr *)&h->server,
+		    sizeof(h->server)) < 0)
 		return errno == ENOBUFS ? 0 : -errno;
 	return 1;
+}
+
+static int send_one(struct hostile *h, unsigned n)
+{
+	struct wire out = { .ip = { .version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_UDP } };
+	struct udphdr udp = { .dest = h->server.sin_port }; // checksum 0: none
+	size_t len = sizeof(udp) + make(h, out.data + sizeof(udp));
+	unsigned from = n % (h->sources + 1);
+	int rc;
+
+	out.ip.id = htons((uint16_t)n);
+	out.ip.daddr = h->server.sin_addr.s_addr;
+	out.ip.saddr = from == 0 ? h->client.sin_addr.s_addr : h->source[from - 1].s_addr;
+	udp.source = from == 0 ? h->client.sin_port : htons((uint16_t)(1024 + n % 60000));
+	udp.len = htons((uint16_t)len);
+	memcpy(out.data, &udp, sizeof(udp));
+	if (len <= FRAGMENT)
+		return send_ip(h, &out, len, 0, false);
+	rc = send_ip(h, &out, FRAGMENT, 0, true);
+	return rc <= 0 ? rc : send_ip(h, &out, len - FRAGMENT, FRAGMENT, false);
 }
 
 // Send count packets, rate a second, in batches of a millisecond. Returns how many left.
@@ -253,10 +276,11 @@ static long send_all(struct hostile *h, unsigned long count, unsigned long rate)
 
 static int open_sockets(struct hostile *h, const char *iface)
 {
-	struct sockaddr_ll ll = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IP) };
+	// Only a socket for all protocols is shown what leaves.
+	struct sockaddr_ll ll = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
 	int one = 1;
 
-	h->capture_fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, htons(ETH_P_IP));
+	h->capture_fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, htons(ETH_P_ALL));
 	h->raw_fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
 	ll.sll_ifindex = (int)if_nametoindex(iface);
 	if (h->capture_fd < 0 || h->raw_fd < 0 || ll.sll_ifindex == 0 ||

@@ -38,10 +38,11 @@ for size in 0 100 500 1000 1400; do
 done
 
 figures() { telemetry /visp/drops | jq -c "[.[]] | add"; }
+endpoint() { telemetry /visp/session,0 | jq -r '"\(.remote):\(.remote_port)"'; }
 count_of() { telemetry /visp/totals | jq ".$1"; }
 before=$(figures)
 moves=$(count_of handovers)
-mover=$(endpoint_of laptop)
+place=$(endpoint)
 echo go >&"$hostile_fd"
 start ping laptop ping -i 0.05 -s 64 "$server_inner"
 await_log hostile 120 '^sent ' || fail "the generator did not end"
@@ -55,7 +56,7 @@ sent=$(sed -n 's/^sent \([0-9]*\).*/\1/p' "$W/hostile.log")
 telemetry /visp/drops | jq -c 'with_entries(select(.value > 0))' >&2
 dropped=$(($(figures) - before))
 [ "$(count_of handovers)" = "$moves" ] || fail "a session moved"
-[ "$(endpoint_of laptop)" = "$mover" ] || fail "the session is elsewhere"
+[ "$(endpoint)" = "$place" ] || fail "the session is elsewhere"
 # The kernel may have lost some on the way to the port, which is not the dataplane's to count.
 say "$sent sent, $dropped dropped under a name"
 at_most "$dropped" $((sent + 1000)) || fail "more drops than packets"
