@@ -42,16 +42,6 @@ static uint32_t peer_flags(const struct shm_control_record *rec)
 {
 	uint32_t flags = CTL_PEER_ADOPTED;
 
-	if ((rec->flags & SHM_RECORD_DATA_V2) != 0)
-		flags |= CTL_PEER_DATA_V2;
-	if ((rec->flags & SHM_RECORD_CC_EXIT) != 0)
-		flags |= CTL_PEER_CC_EXIT;
-	if ((rec->flags & SHM_RECORD_EKM) != 0)
-		flags |= CTL_PEER_EKM;
-	if ((rec->flags & SHM_RECORD_DYNAMIC) != 0)
-		flags |= CTL_PEER_DYNAMIC;
-	if ((rec->flags & SHM_RECORD_MOBILITY) != 0)
-		flags |= CTL_PEER_MOBILITY;
 	if ((rec->flags & SHM_RECORD_NCP) != 0)
 		flags |= CTL_PEER_NCP;
 	if ((rec->flags & SHM_RECORD_PUSHED) != 0)
@@ -152,10 +142,12 @@ static struct ctl_peer *restore_peer(struct ctl *ctl, const struct shm_control_r
 	peer->id.has_cert = (rec->flags & SHM_RECORD_HAS_CERT) != 0;
 	memcpy(peer->id.cn, rec->cn, sizeof(peer->id.cn));
 	peer->id.cn[sizeof(peer->id.cn) - 1] = '\0';
+	memcpy(peer->id.serial, rec->serial, sizeof(peer->id.serial));
 	memcpy(peer->id.chain_hash, rec->chain_hash, sizeof(peer->id.chain_hash));
 	peer->tunnel4 = rec->tunnel4;
 	peer->tunnel6 = rec->tunnel6;
 	peer->iv_proto = rec->iv_proto;
+	peer->agreed = rec->agreed;
 	peer->cipher = rec->cipher;
 	peer->age = rec->age;
 	peer->connected_ms = rec->connected_ms;

@@ -24,6 +24,7 @@ static void on_removed(
 		ctl_log(CTL_WARN, "the dataplane didn't remove a session slot=%u error=%s",
 			cmd->slot, strerrorname_np(-status));
 	ctl_slots_put(&ctl->slots, cmd->slot, ctl_now_ms() + CTL_SLOT_REST_MS);
+	ctl_connect_place_free(ctl, cmd->slot);
 }
 
 void ctl_session_remove(struct ctl *ctl, uint32_t slot, uint16_t generation)

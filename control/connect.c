@@ -30,28 +30,16 @@
 
 static void learn_caps(struct ctl *ctl, struct ctl_peer *peer, const char *info, size_t len)
 {
+	unsigned can = CTL_PUSH_PEER_ID | CTL_PUSH_CC_EXIT | CTL_PUSH_MOBILITY | CTL_PUSH_TUN_MTU;
 	struct ovpn_peer_caps caps;
-	uint32_t flags = 0;
 
 	ovpn_peer_info_caps(info, len, &caps);
+	if (peer->nego->exported)
+		can |= CTL_PUSH_TLS_EKM | CTL_PUSH_DYN_TLS_CRYPT;
 	peer->iv_proto = caps.iv_proto;
-	peer->iv_mtu = caps.mtu;
-	if ((caps.iv_proto & OVPN_IV_PROTO_DATA_V2) != 0)
-		flags |= CTL_PEER_DATA_V2;
-	if ((caps.iv_proto & OVPN_IV_PROTO_CC_EXIT) != 0)
-		flags |= CTL_PEER_CC_EXIT;
-	if ((caps.iv_proto & OVPN_IV_PROTO_TLS_EKM) != 0 && peer->nego->exported)
-		flags |= CTL_PEER_EKM;
-	if ((caps.iv_proto & OVPN_IV_PROTO_DYN_TLS_CRYPT) != 0 && (flags & CTL_PEER_CC_EXIT) != 0 &&
-		peer->nego->exported)
-		flags |= CTL_PEER_DYNAMIC;
+	peer->agreed = ctl_push_agree(ctl->cfg, &caps, can);
 	if ((caps.iv_proto & OVPN_IV_PROTO_REQUEST_PUSH) != 0)
-		flags |= CTL_PEER_WANTS_PUSH;
-	if (caps.mobility > 0 && ctl->cfg->mobility != CFG_MOBILITY_OFF)
-		flags |= CTL_PEER_MOBILITY;
-	peer->flags &= ~(uint32_t)(CTL_PEER_DATA_V2 | CTL_PEER_CC_EXIT | CTL_PEER_EKM |
-		CTL_PEER_DYNAMIC | CTL_PEER_MOBILITY);
-	peer->flags |= flags;
+		peer->flags |= CTL_PEER_WANTS_PUSH;
 }
 
 static bool select_cipher(struct ctl *ctl, struct ctl_peer *peer, const struct ovpn_km2 *km)
@@ -140,7 +128,7 @@ static int derive(struct ctl_peer *peer, const struct ovpn_km2 *km, const uint8_
 	uint8_t material[OVPN_KEY_MATERIAL_SIZE];
 	int rc = 0;
 
-	if ((peer->flags & CTL_PEER_EKM) != 0) {
+	if ((peer->agreed & CTL_PUSH_TLS_EKM) != 0) {
 		memcpy(material, peer->nego->data_keys, sizeof(material));
 		rc = peer->nego->exported ? 0 : -EIO;
 	} else {
@@ -166,7 +154,7 @@ static int set_dynamic(struct ctl *ctl, struct ctl_peer *peer)
 	const struct ovpn_static_key *base = NULL;
 	struct ovpn_static_key exported, key;
 
-	if ((peer->flags & CTL_PEER_DYNAMIC) == 0)
+	if ((peer->agreed & CTL_PUSH_DYN_TLS_CRYPT) == 0)
 		return 0;
 	peer->dynamic = calloc(1, sizeof(*peer->dynamic));
 	if (peer->dynamic == NULL)
@@ -236,9 +224,9 @@ int ctl_connect_install(struct ctl *ctl, struct ctl_peer *peer, bool wait)
 	in->timeout_ms = ctl->cfg->ping_restart_s * 1000;
 	in->tun_mtu = (uint16_t)ctl->cfg->tun_mtu;
 	ctl_connect_mss(ctl->cfg, peer, &in->mss4, &in->mss6);
-	if ((peer->flags & CTL_PEER_DATA_V2) == 0)
+	if ((peer->agreed & CTL_PUSH_PEER_ID) == 0)
 		in->dir_flags |= SHM_DIR_DATA_V1;
-	if ((peer->flags & CTL_PEER_MOBILITY) != 0)
+	if ((peer->agreed & CTL_PUSH_MOBILITY) != 0)
 		in->dir_flags |= SHM_DIR_MOBILITY;
 	memcpy(in->name, peer->id.cn, sizeof(in->name) - 1); // for people: cut, still terminated
 	return ctl_command_send(ctl, &cmd, peer->worker, peer, wait ? on_installed : NULL);
@@ -342,7 +330,6 @@ static const char *get_place(struct ctl *ctl, struct ctl_peer *peer)
 	d = (struct shm_dir *)(uintptr_t)ctl_link_dir(&ctl->link, peer->slot);
 	peer->generation = (uint16_t)(atomic_load(&d->generation) + 1);
 	peer->tunnel4 = peer->grant->tunnel4;
-	peer->tunnel6 = peer->grant->tunnel6;
 	peer->nego->which = 0;
 	peer->nego->age = 1;
 	peer->age = 1;
@@ -351,11 +338,59 @@ static const char *get_place(struct ctl *ctl, struct ctl_peer *peer)
 	return NULL;
 }
 
+static void install(struct ctl *ctl, struct ctl_peer *peer)
+{
+	peer->nego->step = CTL_NEGO_KEYS;
+	peer->nego->waiting = 2;
+	if (ctl_connect_install(ctl, peer, true) < 0 || send_key(ctl, peer) < 0)
+		ctl_nego_failed(ctl, peer, "out of memory");
+}
+
+static void install_new(struct ctl *ctl, struct ctl_peer *peer)
+{
+	const char *text = get_place(ctl, peer);
+
+	if (text != NULL)
+		refuse_for_now(ctl, peer, text);
+	else
+		install(ctl, peer);
+}
+
+// A client that comes back from elsewhere gets its old tunnel address again, so its old session has
+// to go before. Returns true when there was one: the new one waits for the dataplane.
+static bool make_place(struct ctl *ctl, struct ctl_peer *peer)
+{
+	struct ctl_peer *p, *next;
+	bool waits = false;
+
+	if (ctl->cfg->duplicate_cn || peer->id.cn[0] == '\0')
+		return false;
+	for (p = ctl_table_name_next(&ctl->table, peer->id.cn, NULL); p != NULL; p = next) {
+		next = p->name_next;
+		peer->nego->old_slot = p->slot;
+		waits = true;
+		ctl_peer_remove(ctl, p, "replaced-by-newer");
+	}
+	return waits;
+}
+
+void ctl_connect_place_free(struct ctl *ctl, uint32_t slot)
+{
+	struct ctl_peer *peer, *next;
+
+	ctl_peer_reap(ctl); // gives the addresses of removed sessions back
+	for (peer = ctl->active; peer != NULL; peer = next) {
+		next = peer->active_next;
+		if (peer->nego != NULL && peer->nego->step == CTL_NEGO_PLACE &&
+			peer->nego->old_slot == slot)
+			install_new(ctl, peer);
+	}
+}
+
 // First negotiation: session and key.
 static void install_first(struct ctl *ctl, struct ctl_peer *peer)
 {
 	struct ctl_peer *old = find_takeover(ctl, peer);
-	const char *text;
 
 	if (old != NULL && old->takeover_ms != 0 &&
 		ctl_now_ms() - old->takeover_ms < TAKEOVERS_MS) {
@@ -364,17 +399,12 @@ static void install_first(struct ctl *ctl, struct ctl_peer *peer)
 	}
 	if (old != NULL) {
 		take_over(ctl, peer, old);
+		install(ctl, peer);
+	} else if (make_place(ctl, peer)) {
+		peer->nego->step = CTL_NEGO_PLACE;
 	} else {
-		text = get_place(ctl, peer);
-		if (text != NULL) {
-			refuse_for_now(ctl, peer, text);
-			return;
-		}
+		install_new(ctl, peer);
 	}
-	peer->nego->step = CTL_NEGO_KEYS;
-	peer->nego->waiting = 2;
-	if (ctl_connect_install(ctl, peer, true) < 0 || send_key(ctl, peer) < 0)
-		ctl_nego_failed(ctl, peer, "out of memory");
 }
 
 // Renegotiation: a key more. The slot that it goes to may still be what we send with, when the last
@@ -492,7 +522,7 @@ static void commit_first(struct ctl *ctl, struct ctl_peer *peer)
 		again ? "session continued in place" : "session connected", peer->slot,
 		ctl_addr_text(&peer->tunnel4, addr),
 		ovpn_cipher_info((enum ovpn_cipher)peer->cipher)->name, peer->nego->suite,
-		(peer->flags & CTL_PEER_DATA_V2) != 0 ? "v2" : "v1");
+		(peer->agreed & CTL_PUSH_PEER_ID) != 0 ? "v2" : "v1");
 }
 
 void ctl_connect_commit(struct ctl *ctl, struct ctl_peer *peer)
@@ -532,15 +562,7 @@ static int write_push(void *arg, const char *message, size_t len)
 
 void ctl_connect_push(struct ctl *ctl, struct ctl_peer *peer)
 {
-	struct ctl_push_facts facts = {
-		.peer_id_set = (peer->flags & CTL_PEER_DATA_V2) != 0,
-		.peer_id = peer->slot,
-		.cc_exit = (peer->flags & CTL_PEER_CC_EXIT) != 0,
-		.ekm = (peer->flags & CTL_PEER_EKM) != 0,
-		.dynamic = (peer->flags & CTL_PEER_DYNAMIC) != 0,
-		.mobility = (peer->flags & CTL_PEER_MOBILITY) != 0,
-		.tun_mtu = peer->iv_mtu > 0,
-	};
+	struct ctl_push_facts facts = { .agreed = peer->agreed, .peer_id = peer->slot };
 	const struct ctl_grant *grant = peer->grant;
 	uint64_t now = ctl_now_ms();
 	int rc;

@@ -25,7 +25,7 @@ uint64_t ctl_key_activation_ms(const struct cfg_server *cfg)
 void ctl_connect_mss(const struct cfg_server *cfg, const struct ctl_peer *peer, uint16_t *ret_mss4,
 	uint16_t *ret_mss6)
 {
-	bool v2 = (peer->flags & CTL_PEER_DATA_V2) != 0;
+	bool v2 = (peer->agreed & CTL_PUSH_PEER_ID) != 0;
 	uint32_t inner = cfg->mssfix;
 
 	*ret_mss4 = 0;
@@ -49,13 +49,17 @@ void ctl_connect_mss(const struct cfg_server *cfg, const struct ctl_peer *peer, 
 
 void ctl_connect_iroutes(struct ctl *ctl, struct ctl_peer *peer)
 {
+	const struct cfg_ccd *ccd = peer->grant != NULL ? peer->grant->ccd : NULL;
 	struct shm_cmd cmd = {
 		.kind = SHM_CMD_IROUTE_ADD, .slot = peer->slot, .generation = peer->generation
 	};
 
-	for (size_t i = 0; peer->grant != NULL && i < peer->grant->n_iroutes; i++) {
-		cmd.iroute.addr = peer->grant->iroutes[i].addr;
-		cmd.iroute.prefix_len = peer->grant->iroutes[i].prefix_len;
+	for (size_t i = 0; ccd != NULL && i < ccd->n_iroutes; i++) {
+		const struct cfg_addr net = cfg_addr_network(&ccd->iroutes[i]);
+
+		cmd.iroute.addr.family = net.family;
+		memcpy(cmd.iroute.addr.bytes, net.bytes, sizeof(cmd.iroute.addr.bytes));
+		cmd.iroute.prefix_len = net.prefix;
 		if (ctl_command_send(ctl, &cmd, peer->worker, NULL, NULL) < 0)
 			ctl_peer_log(CTL_ERROR, peer, "out of memory, an iroute is missing");
 	}

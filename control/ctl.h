@@ -81,7 +81,7 @@ struct ctl {
 	struct ctl_peer *dead; // freed at the end of the round
 	char options[512]; // options string for clients whose cipher isn't in it
 	uint64_t started_wall_s;
-	uint64_t sweep_next_ms;
+	uint64_t policy_next_ms; // when the policy's files are looked at again
 	uint32_t sweep_slot;
 	uv_timer_t tick; // retransmissions, rekeying, time-outs
 	uv_signal_t sigterm;

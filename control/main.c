@@ -139,7 +139,7 @@ static void on_reload_signal(uv_signal_t *handle, int signum)
 	struct ctl *ctl = handle->data;
 
 	(void)signum;
-	ctl_policy_reload(ctl->policy, ctl->tls_ctx);
+	ctl->policy_next_ms = 0; // the next tick looks at the CRL
 }
 
 static int watch_signals(struct ctl *ctl)
@@ -184,10 +184,9 @@ static int set_up(struct ctl *ctl)
 		return rc;
 	make_options(ctl);
 	make_channel_config(ctl);
-	ctl->policy = ctl_policy_create(ctl->cfg);
-	if (ctl->policy == NULL)
-		return -errno;
-	rc = ctl_mgmt_open(ctl);
+	rc = ctl_policy_create(ctl->cfg, &ctl->policy);
+	if (rc == 0)
+		rc = ctl_mgmt_open(ctl);
 	if (rc == 0)
 		rc = ctl_privs_drop(ctl->cfg);
 	return rc;

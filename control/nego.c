@@ -207,6 +207,7 @@ static void on_ready(struct ctl *ctl, struct ctl_peer *peer, struct ctl_tls_job 
 	if (nego->first) {
 		peer->id.has_cert = p->has_cert;
 		memcpy(peer->id.cn, p->cn, sizeof(peer->id.cn));
+		memcpy(peer->id.serial, p->serial, sizeof(peer->id.serial));
 		memcpy(peer->id.chain_hash, p->chain_hash, sizeof(peer->id.chain_hash));
 		if (p->cn_cut)
 			ctl_nego_failed(ctl, peer, "common name is too long");
@@ -290,7 +291,12 @@ static void on_end(struct ctl *ctl, struct ctl_peer *peer, struct ctl_tls_job *j
 		(void)snprintf(why, sizeof(why), "%s (subject %s)", job->error, job->peer.subject);
 	else
 		(void)snprintf(why, sizeof(why), "%s", job->error);
-	if (peer->nego != NULL && peer->nego->step < CTL_NEGO_DONE)
+	if (peer->nego != NULL && !peer->nego->first && job->peer.has_cert && !peer->tls->ready) {
+		// Refused by us for its certificate, which was good when the session began.
+		ctl_peer_log(CTL_WARN, peer, "certificate refused in a renegotiation reason=\"%s\"",
+			why);
+		ctl_peer_deauthenticate(ctl, peer, "certificate-refused");
+	} else if (peer->nego != NULL && peer->nego->step < CTL_NEGO_DONE)
 		ctl_nego_failed(ctl, peer, why);
 	else
 		ctl_peer_log(CTL_DEBUG, peer, "TLS ended reason=\"%s\"", why);

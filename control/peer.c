@@ -302,23 +302,12 @@ static void save_key(struct shm_record_key *dst, const struct ctl_key *src)
 
 static uint16_t record_flags(const struct ctl_peer *peer)
 {
-	static const struct {
-		uint32_t peer;
-		uint16_t record;
-	} map[] = {
-		{ CTL_PEER_DATA_V2, SHM_RECORD_DATA_V2 },
-		{ CTL_PEER_CC_EXIT, SHM_RECORD_CC_EXIT },
-		{ CTL_PEER_EKM, SHM_RECORD_EKM },
-		{ CTL_PEER_MOBILITY, SHM_RECORD_MOBILITY },
-		{ CTL_PEER_NCP, SHM_RECORD_NCP },
-		{ CTL_PEER_PUSHED, SHM_RECORD_PUSHED },
-	};
 	uint16_t flags = SHM_RECORD_LIVE;
 
-	for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++) {
-		if ((peer->flags & map[i].peer) != 0)
-			flags |= map[i].record;
-	}
+	if ((peer->flags & CTL_PEER_NCP) != 0)
+		flags |= SHM_RECORD_NCP;
+	if ((peer->flags & CTL_PEER_PUSHED) != 0)
+		flags |= SHM_RECORD_PUSHED;
 	if (peer->id.has_cert)
 		flags |= SHM_RECORD_HAS_CERT;
 	if (peer->parked != SHM_SLOT_NONE)
@@ -361,12 +350,14 @@ void ctl_peer_save(struct ctl *ctl, struct ctl_peer *peer)
 	rec.primary = peer->primary;
 	rec.negotiating = peer->nego != NULL && peer->nego->step < CTL_NEGO_DONE;
 	rec.iv_proto = peer->iv_proto;
+	rec.agreed = peer->agreed;
 	rec.age = peer->age;
 	rec.parked = peer->parked;
 	ovpn_channel_export(&peer->ch, &channel);
 	memcpy(rec.channel, &channel, sizeof(channel));
 	memcpy(rec.chain_hash, peer->id.chain_hash, sizeof(rec.chain_hash));
 	memcpy(rec.cn, peer->id.cn, sizeof(peer->id.cn));
+	memcpy(rec.serial, peer->id.serial, sizeof(rec.serial));
 	rec.tunnel4 = peer->tunnel4;
 	rec.tunnel6 = peer->tunnel6;
 	for (unsigned i = 0; i < SHM_KEY_SLOTS; i++)

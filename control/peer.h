@@ -9,6 +9,7 @@
 
 #include "control/hash.h"
 #include "control/log.h"
+#include "control/push_build.h"
 #include "control/table.h"
 #include "control/tls_pool.h"
 #include "protocol/cipher.h"
@@ -34,23 +35,19 @@ enum ctl_peer_state {
 };
 
 enum ctl_peer_flag {
-	CTL_PEER_DATA_V2 = 1u << 0, // peer-id was pushed
-	CTL_PEER_CC_EXIT = 1u << 1, // knows EXIT and protocol-flags
-	CTL_PEER_EKM = 1u << 2, // data keys from the TLS exporter
-	CTL_PEER_DYNAMIC = 1u << 3, // dynamic tls-crypt was agreed
-	CTL_PEER_MOBILITY = 1u << 4, // announced IV_MOBILITY
-	CTL_PEER_NCP = 1u << 5, // the cipher is pushed
-	CTL_PEER_PUSHED = 1u << 6, // a PUSH_REPLY was sent in this pair of session ids
-	CTL_PEER_WANTS_PUSH = 1u << 7, // PUSH_REQUEST came, or the client expects no request
-	CTL_PEER_ADOPTED = 1u << 8, // taken over from an earlier control, no TLS since
-	CTL_PEER_HALF_OPEN = 1u << 9, // counted in table.half_open
-	CTL_PEER_STATEFUL = 1u << 10, // tls-crypt-v2 client of 2.5 (decisions.md C12)
+	CTL_PEER_NCP = 1u << 0, // the cipher is pushed
+	CTL_PEER_PUSHED = 1u << 1, // a PUSH_REPLY was sent in this pair of session ids
+	CTL_PEER_WANTS_PUSH = 1u << 2, // PUSH_REQUEST came, or the client expects no request
+	CTL_PEER_ADOPTED = 1u << 3, // taken over from an earlier control, no TLS since
+	CTL_PEER_HALF_OPEN = 1u << 4, // counted in table.half_open
+	CTL_PEER_STATEFUL = 1u << 5, // tls-crypt-v2 client of 2.5 (decisions.md C12)
 };
 
 // Who it is, as the certificate says.
 struct ctl_identity {
 	bool has_cert;
 	char cn[OVPN_TLS_CN_MAX];
+	char serial[OVPN_TLS_SERIAL_MAX]; // hex
 	uint8_t chain_hash[32];
 };
 
@@ -79,6 +76,7 @@ struct ctl_tls {
 
 enum ctl_nego_step {
 	CTL_NEGO_TLS, // handshake, waits for key-method-2
+	CTL_NEGO_PLACE, // waits until the session that it replaces is removed
 	CTL_NEGO_KEYS, // the dataplane installs the keys
 	CTL_NEGO_ANSWER, // our key-method-2 is being written
 	CTL_NEGO_REFUSED, // our key-method-2 and AUTH_FAILED are on their way
@@ -97,6 +95,7 @@ struct ctl_nego {
 	int failed; // first error of these
 	uint8_t which; // key slot that the new key goes to
 	uint32_t age;
+	uint32_t old_slot; // step PLACE: of that session
 	struct ctl_peer *takes_over; // in-place reset: the session whose slot it gets
 	struct ctl_bytes answer; // our key-method-2 message, until it may be sent
 	char suite[64]; // "TLSv1.3 TLS_AES_256_GCM_SHA384"
@@ -135,7 +134,7 @@ struct ctl_peer {
 	struct shm_addr tunnel4;
 	struct shm_addr tunnel6;
 	uint32_t iv_proto;
-	uint32_t iv_mtu;
+	unsigned agreed; // enum ctl_push_agreed
 	uint8_t cipher; // enum ovpn_cipher
 	uint8_t primary; // key slot of the newest key
 	uint32_t age; // newest age used
@@ -242,6 +241,9 @@ void ctl_connect_key_method(
 
 // Our answer is in the TLS stream: keys count from now on. In connect.c.
 void ctl_connect_commit(struct ctl *ctl, struct ctl_peer *peer);
+
+// A slot is free again: who waited for that goes on. In connect.c.
+void ctl_connect_place_free(struct ctl *ctl, uint32_t slot);
 
 // Install what was deferred, if its time has come. In connect.c.
 void ctl_connect_resume(struct ctl *ctl, struct ctl_peer *peer, uint64_t now_ms);

@@ -1,156 +1,271 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "control/policy.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config/server.h"
-#include "protocol/push.h"
+#include "control/ccd.h"
+#include "control/clock.h"
+#include "control/crl.h"
+#include "control/log.h"
+#include "control/pool.h"
 
 struct ctl_policy {
 	const struct cfg_server *cfg;
-	uint8_t *used;
-	uint32_t size;
-	uint32_t next;
-	uint32_t first; // host order
+	struct ctl_pool *pool; // NULL without `server`
+	struct ctl_crl *crl; // NULL without crl-verify
+	uint64_t written_ms; // the file of ifconfig-pool-persist, monotonic
+	bool complained; // that it can't be written
 };
 
-static uint32_t host4(const uint8_t *b)
+static void log_notes(struct cfg_notes *notes)
 {
-	return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+	for (size_t i = 0; i < notes->n; i++)
+		ctl_log(notes->list[i].kind == CFG_NOTE_ERROR ? CTL_ERROR : CTL_WARN, "%s",
+			notes->list[i].text);
+	cfg_notes_done(notes);
 }
 
-struct ctl_policy *ctl_policy_create(const struct cfg_server *cfg)
+// ---- Life ------------------------------------------------------------------------------------
+
+static int reserve(void *arg, const char *cn, const struct cfg_addr *addr)
+{
+	struct ctl_policy *p = arg;
+	char text[CFG_ADDR_TEXT];
+
+	if (ctl_pool_reserve(p->pool, addr, cn) == -ERANGE)
+		ctl_log(CTL_WARN,
+			"client-config-dir: address outside of the network client=%s address=%s",
+			cn, cfg_addr_text(addr, false, text));
+	return 0;
+}
+
+static int make_pool(struct ctl_policy *p)
+{
+	const struct cfg_server *cfg = p->cfg;
+	const struct ctl_pool_config config = { .network = cfg->network,
+		.server = cfg->address,
+		.first = cfg->pool_first,
+		.last = cfg->pool_last };
+	struct cfg_notes notes = { 0 };
+	struct cfg_error err;
+	int rc = 0;
+
+	if (cfg->network.family == 0)
+		return 0;
+	p->pool = ctl_pool_create(&config);
+	if (p->pool == NULL) {
+		rc = -errno;
+		ctl_log(CTL_ERROR, "server: the addresses can't be managed error=\"%s\"",
+			strerror(-rc));
+		return rc;
+	}
+	if (cfg->ccd != NULL)
+		rc = ctl_ccd_fixed(cfg->ccd, reserve, p, &notes);
+	log_notes(&notes);
+	if (rc < 0) {
+		ctl_log(CTL_ERROR, "client-config-dir can't be read path=%s error=\"%s\"", cfg->ccd,
+			strerror(-rc));
+		return rc;
+	}
+	if (cfg->pool_persist == NULL)
+		return 0;
+	rc = ctl_pool_read(p->pool, cfg->pool_persist, NULL, &err);
+	if (rc < 0)
+		ctl_log(CTL_ERROR, "%s", err.text);
+	return rc;
+}
+
+static int make_crl(struct ctl_policy *p)
+{
+	char text[CTL_CRL_TEXT];
+
+	if (!cfg_blob_set(&p->cfg->tls.crl))
+		return 0;
+	p->crl = ctl_crl_create(&p->cfg->tls.crl, (int64_t)ctl_wall_s(), text);
+	if (p->crl != NULL)
+		return 0;
+	ctl_log(CTL_ERROR, "crl-verify: %s", text);
+	return -EINVAL;
+}
+
+int ctl_policy_create(const struct cfg_server *cfg, struct ctl_policy **ret_policy)
 {
 	struct ctl_policy *p = calloc(1, sizeof(*p));
+	int rc;
 
 	if (p == NULL)
-		return NULL;
+		return -ENOMEM;
 	p->cfg = cfg;
-	if (cfg->pool_first.family == AF_INET) {
-		p->first = host4(cfg->pool_first.bytes);
-		p->size = host4(cfg->pool_last.bytes) - p->first + 1;
-		p->used = calloc(p->size, 1);
+	p->written_ms = ctl_now_ms();
+	rc = make_pool(p);
+	if (rc == 0)
+		rc = make_crl(p);
+	if (rc < 0) {
+		ctl_crl_free(p->crl);
+		ctl_pool_free(p->pool);
+		free(p);
+		return rc;
 	}
-	return p;
+	*ret_policy = p;
+	return 0;
+}
+
+static void persist(struct ctl_policy *p)
+{
+	int rc;
+
+	if (p->pool == NULL || p->cfg->pool_persist == NULL || p->cfg->pool_persist_s == 0 ||
+		!ctl_pool_changed(p->pool))
+		return;
+	rc = ctl_pool_write(p->pool, p->cfg->pool_persist);
+	if (rc < 0 && !p->complained)
+		ctl_log(CTL_WARN, "addresses can't be written down path=%s error=\"%s\"",
+			p->cfg->pool_persist, strerror(-rc));
+	p->complained = rc < 0;
 }
 
 struct ctl_policy *ctl_policy_free(struct ctl_policy *p)
 {
-	if (p != NULL)
-		free(p->used);
+	if (p == NULL)
+		return NULL;
+	persist(p);
+	ctl_crl_free(p->crl);
+	ctl_pool_free(p->pool);
 	free(p);
 	return NULL;
+}
+
+// ---- Grants ----------------------------------------------------------------------------------
+
+static int read_ccd(struct ctl_policy *p, const char *cn, struct cfg_ccd **ret_ccd)
+{
+	struct cfg_notes notes = { 0 };
+	struct cfg_error err;
+	int rc = ctl_ccd_lookup(p->cfg->ccd, p->cfg->ccd_exclusive, cn, &notes, ret_ccd, &err);
+
+	log_notes(&notes);
+	if (rc < 0)
+		ctl_log(CTL_WARN, "%s", err.text);
+	return rc;
+}
+
+static int get_address(struct ctl_policy *p, const char *cn, const struct shm_addr *wanted,
+	const struct cfg_ccd *ccd, struct cfg_addr *ret_addr)
+{
+	struct cfg_addr addr = p->cfg->network;
+	int rc;
+
+	if (wanted->family != 0) {
+		addr.family = wanted->family;
+		memcpy(addr.bytes, wanted->bytes, sizeof(addr.bytes));
+	} else if (ccd != NULL && ccd->ifconfig.family != 0) {
+		memcpy(addr.bytes, ccd->ifconfig.bytes, sizeof(addr.bytes));
+	} else {
+		return ctl_pool_lease(p->pool, cn, ret_addr);
+	}
+	rc = ctl_pool_take(p->pool, cn, &addr);
+	if (rc == 0)
+		*ret_addr = addr;
+	return rc;
+}
+
+static const char *refusal(int rc)
+{
+	switch (rc) {
+	case -EACCES: return "this client is disabled";
+	case -ENOSPC: return "no tunnel address is free";
+	case -EADDRINUSE: return "the tunnel address of this client is in use";
+	case -ERANGE: return "the tunnel address of this client is outside of the network";
+	default: return "the configuration of this client can't be read";
+	}
 }
 
 int ctl_policy_grant(struct ctl_policy *p, const char *cn, const struct shm_addr *wanted,
 	struct ctl_grant **ret_grant, const char **ret_text)
 {
 	struct ctl_grant *g = calloc(1, sizeof(*g));
-	uint32_t addr;
+	int rc = g != NULL ? 0 : -ENOMEM;
 
-	(void)cn;
-	if (g == NULL)
-		return -ENOMEM;
-	for (uint32_t n = 0; n < p->size; n++) {
-		uint32_t i = (p->next + n) % p->size;
-
-		if (wanted->family == AF_INET)
-			i = host4(wanted->bytes) - p->first;
-		if (i >= p->size || p->used[i])
-			continue;
-		p->used[i] = 1;
-		p->next = i + 1;
-		addr = htonl(p->first + i);
-		g->tunnel4.family = AF_INET;
-		memcpy(g->tunnel4.bytes, &addr, 4);
-		*ret_grant = g;
-		return 0;
+	if (rc == 0)
+		rc = read_ccd(p, cn, &g->ccd);
+	if (rc == 0 && p->pool != NULL)
+		rc = get_address(p, cn, wanted, g->ccd, &g->address);
+	if (rc < 0) {
+		*ret_text = refusal(rc);
+		if (g != NULL)
+			cfg_ccd_free(g->ccd);
+		free(g);
+		return rc;
 	}
-	free(g);
-	*ret_text = "no free address is left";
-	return -ENOSPC;
+	g->tunnel4.family = g->address.family;
+	memcpy(g->tunnel4.bytes, g->address.bytes, sizeof(g->tunnel4.bytes));
+	*ret_grant = g;
+	return 0;
 }
 
 struct ctl_grant *ctl_grant_free(struct ctl_policy *p, struct ctl_grant *g)
 {
-	if (g != NULL && g->tunnel4.family == AF_INET)
-		p->used[host4(g->tunnel4.bytes) - p->first] = 0;
+	if (g == NULL)
+		return NULL;
+	if (p->pool != NULL)
+		ctl_pool_release(p->pool, &g->address);
+	cfg_ccd_free(g->ccd);
 	free(g);
 	return NULL;
 }
 
-struct ctl_push {
-	const char *option[256];
-	size_t count;
-	char text[8192];
-	size_t used;
-};
-
-__attribute__((format(printf, 2, 3))) static void add(struct ctl_push *push, const char *fmt, ...)
-{
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(push->text + push->used, sizeof(push->text) - push->used, fmt, ap);
-	va_end(ap);
-	if (n < 0 || push->count >= 256 || push->used + (size_t)n >= sizeof(push->text))
-		return;
-	push->option[push->count++] = push->text + push->used;
-	push->used += (size_t)n + 1;
-}
-
 int ctl_policy_push(struct ctl_policy *p, const struct ctl_grant *grant,
-	const struct ctl_push_facts *f, ctl_push_write_fn *wr, void *arg)
+	const struct ctl_push_facts *facts, ctl_push_write_fn *write, void *arg)
 {
-	static struct ctl_push p0, *push = &p0;
+	const struct ctl_push_input in = { .cfg = p->cfg,
+		.ccd = grant->ccd,
+		.agreed = facts->agreed,
+		.address = grant->address,
+		.peer_id = facts->peer_id,
+		.cipher = facts->cipher };
 	struct ovpn_push_build build;
+	struct ctl_push *push;
 	char part[OVPN_PUSH_PART_MAX];
 	size_t len;
-	int rc;
-	char a[64], m[64];
-	struct cfg_addr mask = cfg_addr_netmask(&p->cfg->network);
+	int rc = ctl_push_create(&in, &push);
 
-	push->count = 0;
-	push->used = 0;
-	inet_ntop(AF_INET, p->cfg->address.bytes, a, sizeof(a));
-	add(push, "route-gateway %s", a);
-	add(push, "topology subnet");
-	for (size_t i = 0; i < p->cfg->n_push; i++)
-		add(push, "%s", p->cfg->push[i]);
-	if (p->cfg->push_ping_s)
-		add(push, "ping %u", p->cfg->push_ping_s);
-	if (p->cfg->push_ping_restart_s)
-		add(push, "ping-restart %u", p->cfg->push_ping_restart_s);
-	inet_ntop(AF_INET, grant->tunnel4.bytes, a, sizeof(a));
-	inet_ntop(AF_INET, mask.bytes, m, sizeof(m));
-	add(push, "ifconfig %s %s", a, m);
-	if (f->peer_id_set)
-		add(push, "peer-id %u", f->peer_id);
-	if (f->cipher != NULL)
-		add(push, "cipher %s", f->cipher);
-	if (f->cc_exit)
-		add(push, "protocol-flags cc-exit%s%s", f->ekm ? " tls-ekm" : "",
-			f->dynamic ? " dyn-tls-crypt" : "");
-	else if (f->ekm)
-		add(push, "key-derivation tls-ekm");
-	if (f->tun_mtu)
-		add(push, "tun-mtu %u", p->cfg->tun_mtu);
-	if (f->mobility)
-		add(push, "mobility 1");
-	ovpn_push_build_init(&build, OVPN_PUSH_REPLY, push->option, push->count);
-	while ((rc = ovpn_push_build_next(&build, part, sizeof(part), &len)) > 0)
-		wr(arg, part, len);
+	if (rc < 0)
+		return rc;
+	ctl_push_start(push, &build);
+	while ((rc = ovpn_push_build_next(&build, part, sizeof(part), &len)) > 0) {
+		rc = write(arg, part, len);
+		if (rc < 0)
+			break;
+	}
+	ctl_push_free(push);
 	return rc;
 }
 
-void ctl_policy_reload(struct ctl_policy *policy, struct ovpn_tls_ctx *tls_ctx)
+// ---- Time ------------------------------------------------------------------------------------
+
+bool ctl_policy_tick(struct ctl_policy *p, struct ovpn_tls_ctx *tls_ctx, uint64_t now_ms)
 {
-	(void)policy;
-	(void)tls_ctx;
+	enum ctl_crl_result result = CTL_CRL_SAME;
+	char text[CTL_CRL_TEXT];
+
+	if (p->cfg->pool_persist_s != 0 &&
+		now_ms - p->written_ms >= (uint64_t)p->cfg->pool_persist_s * 1000) {
+		p->written_ms = now_ms;
+		persist(p);
+	}
+	if (p->crl != NULL)
+		result = ctl_crl_poll(p->crl, tls_ctx, (int64_t)ctl_wall_s(), text);
+	if (result == CTL_CRL_LOADED)
+		ctl_log(CTL_INFO, "crl-verify: %s", text);
+	else if (result == CTL_CRL_KEPT)
+		ctl_log(CTL_ERROR, "crl-verify: %s", text);
+	return result == CTL_CRL_LOADED;
+}
+
+bool ctl_policy_revoked(const struct ctl_policy *p, const char *serial)
+{
+	return p->crl != NULL && serial[0] != '\0' && ctl_crl_revoked(p->crl, serial);
 }

@@ -1,58 +1,53 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a client gets: tunnel addresses, the options that are pushed to it, networks behind it; or
-// why it gets nothing. Everything here runs in the event loop.
+// What a client gets: tunnel address, the options that are pushed to it, networks behind it; or why
+// it gets nothing. Joins pool.h, ccd.h, push_build.h and crl.h. Event loop only.
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config/ccd.h"
+#include "control/push_build.h"
 #include "shm/layout.h"
 
 struct cfg_server;
 struct ctl_policy;
 struct ovpn_tls_ctx;
 
-struct ctl_iroute {
-	struct shm_addr addr;
-	uint8_t prefix_len;
-};
-
 // Given to one session, given back by ctl_grant_free().
 struct ctl_grant {
 	struct shm_addr tunnel4; // family 0: none
-	struct shm_addr tunnel6;
-	const struct ctl_iroute *iroutes;
-	size_t n_iroutes;
-	void *inside; // policy.c's
+	struct cfg_addr address; // the same with the network's prefix
+	struct cfg_ccd *ccd; // the client's own file, or NULL
 };
 
 // What the PUSH_REPLY depends on besides the grant.
 struct ctl_push_facts {
-	bool peer_id_set;
+	unsigned agreed; // bits of enum ctl_push_agreed
 	uint32_t peer_id;
 	const char *cipher; // NULL: not pushed
-	bool cc_exit; // protocol-flags may be pushed
-	bool ekm;
-	bool dynamic;
-	bool mobility;
-	bool tun_mtu; // the client said IV_MTU
 };
 
 // Takes one PUSH_REPLY message, NUL included. Returns 0 or a negative errno, which ends the
 // writing.
 typedef int ctl_push_write_fn(void *arg, const char *message, size_t len);
 
-// Make it from the configuration. Returns NULL with errno.
-struct ctl_policy *ctl_policy_create(const struct cfg_server *cfg);
+// Make it from the configuration; reads client-config-dir, the file of ifconfig-pool-persist and
+// the CRL. Returns 0 or a negative errno after logging why.
+int ctl_policy_create(const struct cfg_server *cfg, struct ctl_policy **ret_policy);
+
+// Write what is to be kept, free. NULL is fine. Returns NULL.
 struct ctl_policy *ctl_policy_free(struct ctl_policy *policy);
 
 // Grant something to a client.
 //
-// cn: its common name, "" without one. wanted: address it had before, or family 0.
+// cn: its common name, "" without one. wanted: the address that it must get (a session that is
+// taken over), or family 0.
 //
-// Returns 0; -EACCES (disabled for this client), -ENOSPC (no address is left), -EINVAL (its file of
-// client-config-dir is wrong), -ENOMEM; then *ret_text is what the client is told.
+// Returns 0; -EACCES (disabled for this client), -ENOSPC or -EADDRINUSE (no address for it),
+// another negative errno (its file of client-config-dir is wrong, or memory); then *ret_text is
+// what the client is told, and the log says more.
 int ctl_policy_grant(struct ctl_policy *policy, const char *cn, const struct shm_addr *wanted,
 	struct ctl_grant **ret_grant, const char **ret_text);
 
@@ -64,5 +59,9 @@ struct ctl_grant *ctl_grant_free(struct ctl_policy *policy, struct ctl_grant *gr
 int ctl_policy_push(struct ctl_policy *policy, const struct ctl_grant *grant,
 	const struct ctl_push_facts *facts, ctl_push_write_fn *write, void *arg);
 
-// Read again what may have changed on disk (CRL).
-void ctl_policy_reload(struct ctl_policy *policy, struct ovpn_tls_ctx *tls_ctx);
+// Once a second: has the CRL changed, are there addresses to be written down?
+// Returns true when another CRL is in force now.
+bool ctl_policy_tick(struct ctl_policy *policy, struct ovpn_tls_ctx *tls_ctx, uint64_t now_ms);
+
+// Is the certificate with this serial number (hex) revoked by now?
+bool ctl_policy_revoked(const struct ctl_policy *policy, const char *serial);

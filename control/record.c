@@ -211,7 +211,8 @@ int ctl_record_check(const struct shm_control_record *rec, uint32_t slot)
 	if (rec->wrap > SHM_RECORD_WRAP_V2 || rec->primary >= SHM_KEY_SLOTS ||
 		rec->negotiating > 1 || rec->cipher >= OVPN_CIPHER_COUNT)
 		return -EBADMSG;
-	if (memchr(rec->cn, '\0', sizeof(rec->cn)) == NULL)
+	if (memchr(rec->cn, '\0', sizeof(rec->cn)) == NULL ||
+		memchr(rec->serial, '\0', sizeof(rec->serial)) == NULL)
 		return -EBADMSG;
 	if ((rec->wrap == SHM_RECORD_WRAP_V2) != ((rec->flags & SHM_RECORD_BASE_KEY) != 0))
 		return -EBADMSG;

@@ -40,10 +40,12 @@ static json_t *flags_of(const struct ctl_peer *peer)
 	// A failed append leaves a flag out, which is all that can be done then.
 	if (peer->tls == NULL || !peer->tls->ready)
 		(void)json_array_append_new(list, json_string("no-tls"));
-	if ((peer->flags & CTL_PEER_MOBILITY) != 0)
+	if ((peer->agreed & CTL_PUSH_MOBILITY) != 0)
 		(void)json_array_append_new(list, json_string("mobility"));
-	if ((peer->flags & CTL_PEER_DATA_V2) == 0)
+	if ((peer->agreed & CTL_PUSH_PEER_ID) == 0)
 		(void)json_array_append_new(list, json_string("data-v1"));
+	if (peer->state == CTL_PEER_CLOSING)
+		(void)json_array_append_new(list, json_string("closing"));
 	if ((peer->flags & CTL_PEER_ADOPTED) != 0)
 		(void)json_array_append_new(list, json_string("adopted"));
 	return list;

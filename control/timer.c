@@ -6,8 +6,10 @@
 #include "control/clock.h"
 #include "control/ctl.h"
 #include "control/peer.h"
+#include "control/policy.h"
 
 #define TICK_MS 100u
+#define POLICY_MS 1000u
 #define SWEEPS 10u // ticks for the whole table
 
 static void sweep(struct ctl *ctl, uint64_t now_ms)
@@ -27,6 +29,30 @@ static void sweep(struct ctl *ctl, uint64_t now_ms)
 	}
 }
 
+// Whoever was revoked since it connected goes at once, not only at its next renegotiation.
+static void drop_revoked(struct ctl *ctl)
+{
+	for (uint32_t slot = 0; slot < ctl->table.slots; slot++) {
+		struct ctl_peer *peer = ctl->table.by_slot[slot];
+
+		if (peer != NULL && peer->state == CTL_PEER_CONNECTED &&
+			ctl_policy_revoked(ctl->policy, peer->id.serial)) {
+			ctl_peer_log(CTL_WARN, peer, "certificate was revoked serial=%s",
+				peer->id.serial);
+			ctl_peer_deauthenticate(ctl, peer, "revoked");
+		}
+	}
+}
+
+static void tick_policy(struct ctl *ctl, uint64_t now_ms)
+{
+	if (now_ms < ctl->policy_next_ms)
+		return;
+	ctl->policy_next_ms = now_ms + POLICY_MS;
+	if (ctl_policy_tick(ctl->policy, ctl->tls_ctx, now_ms))
+		drop_revoked(ctl);
+}
+
 static void tick_cb(uv_timer_t *timer)
 {
 	struct ctl *ctl = timer->data;
@@ -43,6 +69,7 @@ static void tick_cb(uv_timer_t *timer)
 	}
 	ctl_command_tick(ctl);
 	sweep(ctl, now);
+	tick_policy(ctl, now);
 	ctl_peer_reap(ctl);
 	ctl_stop_tick(ctl, now);
 }

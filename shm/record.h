@@ -12,21 +12,18 @@
 #define SHM_RECORD_CHANNEL 96u // struct ovpn_channel_state
 #define SHM_RECORD_KEY 128u // struct ovpn_wrap_saved
 #define SHM_RECORD_CN 68u // common name and NUL
+#define SHM_RECORD_SERIAL 64u // serial number of the certificate, hex, and NUL
 #define SHM_PARKED_MAX 1024u // sessions whose last packets are kept at a time
 #define SHM_PARKED_BYTES 2008u
 
 enum shm_record_flag {
 	SHM_RECORD_LIVE = 1u << 0, // the slot has a session; without it nothing else counts
 	SHM_RECORD_HAS_CERT = 1u << 1,
-	SHM_RECORD_DATA_V2 = 1u << 2, // peer-id was pushed
-	SHM_RECORD_CC_EXIT = 1u << 3, // EXIT and protocol-flags are understood
-	SHM_RECORD_EKM = 1u << 4, // data keys from the TLS exporter
-	SHM_RECORD_DYNAMIC = 1u << 5, // dynamic_key is valid
-	SHM_RECORD_BASE_KEY = 1u << 6, // base_key is valid (tls-crypt-v2)
-	SHM_RECORD_MOBILITY = 1u << 7,
-	SHM_RECORD_NCP = 1u << 8, // the cipher was pushed
-	SHM_RECORD_PUSHED = 1u << 9, // a PUSH_REPLY was sent
-	SHM_RECORD_PARKED = 1u << 10, // parked names an entry with packets not yet acknowledged
+	SHM_RECORD_DYNAMIC = 1u << 2, // dynamic_key is valid
+	SHM_RECORD_BASE_KEY = 1u << 3, // base_key is valid (tls-crypt-v2)
+	SHM_RECORD_NCP = 1u << 4, // the cipher was pushed
+	SHM_RECORD_PUSHED = 1u << 5, // a PUSH_REPLY was sent
+	SHM_RECORD_PARKED = 1u << 6, // parked names an entry with packets not yet acknowledged
 };
 
 enum shm_record_wrap {
@@ -56,7 +53,8 @@ struct shm_control_record {
 	uint8_t cipher; // enum ovpn_cipher
 	uint8_t primary; // key slot of the newest key
 	uint8_t negotiating; // 1: a renegotiation was under way
-	uint32_t iv_proto;
+	uint32_t iv_proto; // what the client announced
+	uint32_t agreed; // of that, what is in use (enum ctl_push_agreed)
 	uint32_t age; // newest age used
 	uint32_t parked; // index of the parked entry
 	uint8_t channel[SHM_RECORD_CHANNEL];
@@ -71,7 +69,8 @@ struct shm_control_record {
 	uint64_t connected_wall_s; // unix time
 	uint64_t reneg_ms; // CLOCK_MONOTONIC: next renegotiation, jitter included; 0: never
 	uint64_t pushed_ms; // CLOCK_MONOTONIC
-	uint8_t reserved[128];
+	char serial[SHM_RECORD_SERIAL];
+	uint8_t reserved[60];
 };
 static_assert(sizeof(struct shm_control_record) <= SHM_CONTROL_RECORD_MAX, "6.5 KiB a session");
 
