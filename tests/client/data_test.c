@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Keys of the data channel: which one sends, what is received, what is refused, and framing.
+#include "client/data.h"
+
+#include <errno.h>
+
+#include "tests/gtc.h"
+
+static struct ovpn_data_keys keys_of(uint8_t seed)
+{
+	uint8_t material[OVPN_KEY_MATERIAL_SIZE];
+	struct ovpn_data_keys keys;
+
+	for (unsigned i = 0; i < sizeof(material); i++)
+		material[i] = (uint8_t)(seed + i * 7 + 1);
+	GTC_EXPECT_INT(ovpn_data_keys_cut(material, OVPN_CIPHER_AES_256_GCM, &keys), 0);
+	return keys;
+}
+
+// The server's end: opens what the client seals, and the other way round.
+struct far_end {
+	struct ovpn_aead seal, open;
+	uint32_t next_id;
+};
+
+static void far_init(struct far_end *f, uint8_t seed)
+{
+	struct ovpn_data_keys keys = keys_of(seed);
+
+	memset(f, 0, sizeof(*f));
+	f->next_id = 1;
+	GTC_EXPECT_INT(ovpn_aead_init(&f->seal, &keys, OVPN_KEY_S2C, true), 0);
+	GTC_EXPECT_INT(ovpn_aead_init(&f->open, &keys, OVPN_KEY_C2S, false), 0);
+}
+
+static void far_done(struct far_end *f)
+{
+	ovpn_aead_done(&f->seal);
+	ovpn_aead_done(&f->open);
+}
+
+static size_t far_send(struct far_end *f, uint8_t key_id, const char *text, uint8_t *out)
+{
+	struct ovpn_hdr hdr = { .opcode = OVPN_P_DATA_V2, .key_id = key_id, .peer_id = 5 };
+	uint8_t head[4];
+	size_t len = 0;
+
+	(void)ovpn_hdr_put(head, &hdr);
+	GTC_EXPECT_INT(ovpn_aead_seal(&f->seal, head, 4, f->next_id++, (const uint8_t *)text,
+			       strlen(text), out, &len),
+		0);
+	return len;
+}
+
+static void install(struct vc_data *d, uint8_t seed, uint8_t key_id, uint32_t session,
+	uint64_t active_ms, uint64_t retire_ms)
+{
+	struct ovpn_data_keys keys = keys_of(seed);
+
+	GTC_EXPECT_INT(vc_data_install(d, &keys, key_id, session, active_ms, retire_ms), 0);
+}
+
+GTC_TEST(data, round_trip)
+{
+	struct vc_data d = { .v2 = true, .peer_id = 5 };
+	uint8_t buf[256], scratch[256], dgram[256], *out, *plain;
+	struct far_end far;
+	uint32_t id;
+	size_t len;
+
+	far_init(&far, 1);
+	install(&d, 1, 0, 1, 0, 0);
+	memcpy(buf + VC_DATA_HEADROOM, "hello", 5);
+	GTC_ASSERT_INT(vc_data_seal(&d, 10, buf + VC_DATA_HEADROOM, 5, &out, &len), 0);
+	GTC_EXPECT_INT(len, 24 + 5);
+	GTC_ASSERT_INT(ovpn_aead_open(&far.open, out, len, scratch, &len, &id), 0);
+	GTC_EXPECT_INT(id, 1);
+	GTC_EXPECT_MEM(scratch, "hello", 5);
+
+	len = far_send(&far, 0, "world", dgram);
+	memcpy(buf, dgram, len);
+	GTC_ASSERT_INT(vc_data_open(&d, buf, len, scratch, &plain, &len), 0);
+	GTC_EXPECT_INT(len, 5);
+	GTC_EXPECT_MEM(plain, "world", 5);
+	memcpy(buf, dgram, 29);
+	GTC_EXPECT_INT(vc_data_open(&d, buf, 29, scratch, &plain, &len), -EEXIST);
+	GTC_EXPECT_INT(d.replayed, 1);
+	far_done(&far);
+	vc_data_wipe(&d);
+}
+
+GTC_TEST(data, refuses_what_is_not_authentic)
+{
+	struct vc_data d = { .v2 = true };
+	uint8_t dgram[64], copy[64], scratch[64], *plain;
+	struct far_end far;
+	size_t len, n;
+
+	far_init(&far, 1);
+	install(&d, 1, 0, 1, 0, 0);
+	n = far_send(&far, 0, "payload", dgram);
+	for (size_t bit = 8; bit < n * 8; bit++) {
+		memcpy(copy, dgram, n);
+		copy[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+		GTC_EXPECT(vc_data_open(&d, copy, n, scratch, &plain, &len) < 0);
+	}
+	for (size_t cut = 0; cut < n; cut++) {
+		memcpy(copy, dgram, n);
+		GTC_EXPECT(vc_data_open(&d, copy, cut, scratch, &plain, &len) < 0);
+	}
+	// None of these moved the window.
+	GTC_EXPECT_INT(vc_data_open(&d, dgram, n, scratch, &plain, &len), 0);
+	far_done(&far);
+	vc_data_wipe(&d);
+}
+
+GTC_TEST(data, key_for_sending)
+{
+	struct vc_data d = { .v2 = true };
+
+	GTC_EXPECT(vc_data_send_key(&d, 0) == NULL);
+	install(&d, 1, 0, 1, 1000, 0);
+	GTC_EXPECT_INT(vc_data_send_key(&d, 0)->key_id, 0); // the only one is used at once
+	install(&d, 2, 1, 1, 61000, 3600000);
+	GTC_EXPECT_INT(vc_data_send_key(&d, 60999)->key_id, 0);
+	GTC_EXPECT_INT(vc_data_send_key(&d, 61000)->key_id, 1);
+	install(&d, 3, 2, 1, 121000, 3700000);
+	GTC_EXPECT_INT(vc_data_send_key(&d, 100000)->key_id, 1);
+	vc_data_expire(&d, 3600000);
+	GTC_EXPECT_INT(d.n_keys, 2); // key 0 is over, key 1 retired later
+	vc_data_expire(&d, 3700000);
+	GTC_EXPECT_INT(d.n_keys, 1);
+	GTC_EXPECT_INT(d.key[0].key_id, 2);
+	vc_data_wipe(&d);
+}
+
+GTC_TEST(data, old_keys_still_open)
+{
+	struct vc_data d = { .v2 = true };
+	uint8_t dgram[64], scratch[64], *plain;
+	struct far_end old, now;
+	size_t len, n;
+
+	far_init(&old, 1);
+	far_init(&now, 2);
+	install(&d, 1, 0, 1, 0, 0);
+	install(&d, 2, 0, 2, 0, 15000); // same id, a session that was begun in place
+	n = far_send(&old, 0, "old session", dgram);
+	GTC_EXPECT_INT(vc_data_open(&d, dgram, n, scratch, &plain, &len), 0);
+	GTC_EXPECT_MEM(plain, "old session", 11);
+	n = far_send(&now, 0, "new session", dgram);
+	GTC_EXPECT_INT(vc_data_open(&d, dgram, n, scratch, &plain, &len), 0);
+	GTC_EXPECT_MEM(plain, "new session", 11);
+	vc_data_expire(&d, 15000);
+	n = far_send(&old, 0, "too late", dgram);
+	GTC_EXPECT_INT(vc_data_open(&d, dgram, n, scratch, &plain, &len), -EBADMSG);
+	n = far_send(&now, 3, "unknown key", dgram);
+	GTC_EXPECT_INT(vc_data_open(&d, dgram, n, scratch, &plain, &len), -ENOKEY);
+	far_done(&old);
+	far_done(&now);
+	vc_data_wipe(&d);
+}
+
+GTC_TEST(data, packet_ids_end)
+{
+	struct vc_data d = { .v2 = true };
+	uint8_t buf[128], *out;
+	size_t len;
+
+	install(&d, 1, 0, 1, 0, 0);
+	d.key[0].next_id = UINT32_MAX;
+	GTC_EXPECT_INT(vc_data_seal(&d, 0, buf + VC_DATA_HEADROOM, 5, &out, &len), 0);
+	GTC_EXPECT_INT(vc_data_seal(&d, 0, buf + VC_DATA_HEADROOM, 5, &out, &len), -EOVERFLOW);
+	vc_data_wipe(&d);
+}
+
+GTC_TEST(data, framing)
+{
+	static const enum cfg_comp kinds[] = { CFG_COMP_NONE, CFG_COMP_LZO_STUB, CFG_COMP_STUB,
+		CFG_COMP_STUB_V2 };
+	static const uint8_t first[] = { 0x45, 0x50, 0x60, 0xFA, 0xFB };
+	uint8_t buf[128];
+
+	for (unsigned k = 0; k < 4; k++) {
+		for (unsigned i = 0; i < sizeof(first); i++) {
+			uint8_t *plain = buf + VC_DATA_HEADROOM;
+			size_t len = 21;
+
+			memset(plain, 0x11, len);
+			plain[0] = first[i];
+			plain[20] = 0x77;
+			vc_frame_add(kinds[k], &plain, &len);
+			GTC_EXPECT(kinds[k] == CFG_COMP_NONE || kinds[k] == CFG_COMP_STUB_V2 ||
+				len == 22);
+			GTC_EXPECT_INT(vc_frame_del(kinds[k], &plain, &len), 0);
+			GTC_EXPECT_INT(len, 21);
+			GTC_EXPECT_INT(plain[0], first[i]);
+			GTC_EXPECT_INT(plain[20], 0x77);
+		}
+	}
+}
+
+GTC_TEST(data, compressed_is_refused)
+{
+	uint8_t lzo[] = { 0x66, 1, 2 }, lz4[] = { 0x69, 1, 2 }, v2[] = { 0x50, 1, 2 };
+	uint8_t *plain = lzo;
+	size_t len = 3;
+
+	GTC_EXPECT_INT(vc_frame_del(CFG_COMP_LZO_STUB, &plain, &len), -EPROTO);
+	plain = lz4;
+	GTC_EXPECT_INT(vc_frame_del(CFG_COMP_STUB, &plain, &len), -EPROTO);
+	plain = v2;
+	GTC_EXPECT_INT(vc_frame_del(CFG_COMP_STUB_V2, &plain, &len), -EPROTO);
+	len = 1;
+	GTC_EXPECT_INT(vc_frame_del(CFG_COMP_LZO_STUB, &plain, &len), -EPROTO);
+}
