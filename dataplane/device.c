@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "dataplane/dp.h"
@@ -17,6 +18,8 @@ struct driver {
 	uint16_t port_flags;
 	int socket_domain;
 	const char *queues_arg; // devarg for the number of queues; NULL: by configuration alone
+	const char *socket_arg; // devarg with the path of a Unix socket that the driver serves
+	int socket_type;
 };
 
 static const struct driver drivers[] = {
@@ -25,12 +28,12 @@ static const struct driver drivers[] = {
 	{ "net_af_xdp", DP_DRIVER_OWN_IFACE | DP_DRIVER_RX_FD | DP_DRIVER_XDP, 0, AF_XDP,
 		"queue_count" },
 	{ "net_tap", DP_DRIVER_MAKES_IFACE | DP_DRIVER_RX_INTR, DP_PORT_KERNEL_PEER, 0, NULL },
-	{ "net_memif", 0, 0, 0, NULL },
+	{ "net_memif", 0, 0, 0, NULL, "socket", SOCK_SEQPACKET },
 	{ "net_ring", DP_DRIVER_NO_KERNEL, 0, 0, NULL },
 	{ "net_null", DP_DRIVER_NO_KERNEL, 0, 0, NULL },
 	{ "net_pcap", DP_DRIVER_NO_KERNEL, 0, 0, NULL },
 	{ "net_virtio_user", 0, 0, 0, "queues" },
-	{ "net_vhost", 0, 0, 0, "queues" },
+	{ "net_vhost", 0, 0, 0, "queues", "iface", SOCK_STREAM },
 };
 
 static int fail(int rc, char *err, size_t size, const char *fmt, ...)
@@ -193,4 +196,25 @@ int dp_device_check_free(const struct dp_device *device, char *err, size_t err_s
 	return fail(-EEXIST, err, err_size,
 		"%s: an interface \"%s\" exists already; %s would make it", device->role,
 		device->iface, device->name);
+}
+
+void dp_device_remove_stale(const struct dp_device *device)
+{
+	const struct driver *driver = find_driver(device->name);
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	const char *path;
+	int len, sock;
+
+	if (driver == NULL || driver->socket_arg == NULL)
+		return;
+	len = find_arg(device->args, driver->socket_arg, &path);
+	if (len <= 0 || len >= (int)sizeof(sa.sun_path) || path[0] != '/')
+		return;
+	memcpy(sa.sun_path, path, (size_t)len);
+	sock = socket(AF_UNIX, driver->socket_type | SOCK_CLOEXEC, 0);
+	if (sock < 0)
+		return;
+	if (connect(sock, (struct sockaddr *)&sa, sizeof(sa)) < 0 && errno == ECONNREFUSED)
+		(void)unlink(sa.sun_path); // else the driver says what is wrong
+	(void)close(sock); // nothing was sent
 }

@@ -37,5 +37,9 @@ int dp_device_parse(const char *devargs, const char *role, uint16_t queues,
 // ending. err gets a text for people. Returns 0 or -EEXIST.
 int dp_device_check_free(const struct dp_device *device, char *err, size_t err_size);
 
+// Remove the Unix socket of a driver that serves one (net_memif, net_vhost) if its process was
+// killed and nobody listens there any more: the driver would refuse to start.
+void dp_device_remove_stale(const struct dp_device *device);
+
 // Append ",key=value" unless the devargs have that key. Returns 0 or -ENAMETOOLONG.
 int dp_device_add_arg(struct dp_device *device, const char *key, const char *value);
