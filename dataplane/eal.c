@@ -232,8 +232,8 @@ static int add_devices(struct dp_eal *eal, const struct dp_device *device, unsig
 static int add_quiet(struct dp_eal *eal)
 {
 	static const char *const levels[] = { "--log-level=warning",
-		"--log-level=pmd.net.tap:alert", "--log-level=lib.telemetry:error",
-		"--log-level=pmd.net.memif:error" };
+		"--log-level=pmd.net.tap:alert", "--log-level=lib.eal:error",
+		"--log-level=lib.telemetry:error", "--log-level=pmd.net.memif:error" };
 	int rc = 0;
 
 	for (size_t i = 0; i < RTE_DIM(levels) && rc == 0; i++)
