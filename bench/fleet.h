@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Many clients with known keys: what control would say of them, and the packets they send.
+// Everything about a client follows from its slot, so a million of them take little memory; only
+// the next packet-id and where it is now are remembered.
+#pragma once
+
+#include <stdint.h>
+
+#include "dataplane/crypto/crypto.h"
+#include "protocol/data_packet.h"
+#include "shm/message.h"
+
+#define PG_KEYS 1024u // distinct keys; client i has key i % PG_KEYS
+#define PG_OUTER_HEAD 42u // Ethernet, IPv4, UDP
+#define PG_UP_HEAD (PG_OUTER_HEAD + OVPN_DATA_V2_OVERHEAD)
+#define PG_INNER_MIN 48u // IPv4, UDP and a stamp
+#define PG_PORT 1194u
+// Of the inner packet: where its stamp lies behind IPv4 and UDP.
+#define PG_STAMP_OFF 28u
+
+// What every inner packet carries, so that whoever gets it knows whose it is and how old.
+struct pg_stamp {
+	uint32_t slot;
+	uint32_t seq; // per session and direction, from 1
+	uint64_t tsc; // when it was sent
+};
+
+struct pg_client {
+	uint32_t next_id; // packet-id of the next packet
+	uint32_t up_seq; // stamps
+	uint32_t down_seq;
+	uint16_t moves; // changes of address: decides the present one
+	uint16_t generation;
+};
+
+struct pg_fleet {
+	uint32_t n;
+	enum ovpn_cipher cipher;
+	struct dp_crypto *crypto; // of the generating thread
+	uint8_t (*up)[DP_CRYPTO_CELL]; // expanded keys, client to server
+	uint8_t (*down)[DP_CRYPTO_CELL];
+	struct pg_client *client;
+	uint8_t server_mac[6]; // of the outer port
+	uint8_t client_mac[6]; // of the router in front of all clients
+	uint8_t inner_mac[6]; // of the inner port, destination of downlink frames
+};
+
+// Make n clients. Returns 0, -ENOMEM, or what dp_crypto_create() says.
+int pg_fleet_create(struct pg_fleet *f, uint32_t n, enum ovpn_cipher cipher);
+void pg_fleet_done(struct pg_fleet *f);
+
+// Control's greeting: our UDP address, the subnet of tunnel addresses, mobility on or off.
+void pg_fleet_hello(bool mobility, struct shm_hello *ret_hello);
+
+// Control's commands for one client: the session and its first key.
+void pg_fleet_install(const struct pg_fleet *f, uint32_t slot, struct shm_cmd *ret_cmd);
+void pg_fleet_key(const struct pg_fleet *f, uint32_t slot, struct shm_cmd *ret_cmd);
+void pg_fleet_remove(const struct pg_fleet *f, uint32_t slot, struct shm_cmd *ret_cmd);
+
+// The client's present UDP address, and its tunnel address, network byte order.
+uint32_t pg_client_addr(const struct pg_fleet *f, uint32_t slot);
+uint32_t pg_client_tunnel(uint32_t slot);
+
+// Write the frame of a data packet from the client with an inner UDP packet of inner_len bytes
+// (PG_INNER_MIN at least), not yet encrypted: op says what dp_crypto_seal() has to do. Draws a
+// packet-id. frame has room for PG_UP_HEAD + inner_len bytes, which is what is returned.
+uint32_t pg_frame_up(struct pg_fleet *f, uint32_t slot, uint16_t inner_len, uint64_t tsc,
+	uint8_t *frame, struct dp_crypto_op *op);
+
+// The same with a Ping inside, and with the session id at the end for a reconfiguration Ping;
+// the session id is written after encryption by pg_frame_reconf_end(), which returns the frame's
+// length.
+uint32_t pg_frame_ping(struct pg_fleet *f, uint32_t slot, uint8_t *frame, struct dp_crypto_op *op);
+uint32_t pg_frame_reconf_end(uint32_t slot, uint8_t *frame, uint32_t len);
+
+// The frame of a plaintext packet from a host to the client's tunnel address. Returns its length.
+uint32_t pg_frame_down(
+	struct pg_fleet *f, uint32_t slot, uint16_t inner_len, uint64_t tsc, uint8_t *frame);
+
+// Stamp of a plaintext inner packet of len bytes. Returns 0 or -EBADMSG when it isn't ours.
+int pg_stamp_read(const uint8_t *inner, uint32_t len, struct pg_stamp *ret_stamp);
+
+// Session ids of a client.
+void pg_client_sids(uint32_t slot, uint8_t server[SHM_SID_LEN], uint8_t client[SHM_SID_LEN]);
