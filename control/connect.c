@@ -24,7 +24,6 @@
 
 #define TAKEOVERS_MS 2000u // in-place resets of one session at most this often (C13)
 #define BACKOFF_S 10u // a client that found no room comes back after this
-#define SWITCH_SLACK_MS 300u // the dataplane looks at its switch times now and then
 
 // ---- What the client can do ------------------------------------------------------------------
 
@@ -182,9 +181,12 @@ static void on_installed(
 {
 	struct ctl_nego *nego = peer->nego;
 
-	(void)cmd;
 	if (nego == NULL || nego->step != CTL_NEGO_KEYS || nego->waiting == 0)
 		return;
+	if (cmd->kind == SHM_CMD_KEY && status == -EBUSY) {
+		nego->deferred = true; // transmission is still in that key slot
+		return;
+	}
 	if (status < 0 && nego->failed == 0)
 		nego->failed = status;
 	if (--nego->waiting > 0)
@@ -261,11 +263,18 @@ static int send_key(struct ctl *ctl, struct ctl_peer *peer)
 	memcpy(key->rx.hmac_key, keys->dir[OVPN_KEY_C2S].hmac_key, sizeof(key->rx.hmac_key));
 	memcpy(key->tx.cipher_key, keys->dir[OVPN_KEY_S2C].cipher_key, sizeof(key->tx.cipher_key));
 	memcpy(key->tx.hmac_key, keys->dir[OVPN_KEY_S2C].hmac_key, sizeof(key->tx.hmac_key));
-	peer->nego->switch_ms = key->tx_delay_ms > 0 ? now + key->tx_delay_ms : 0;
 	rc = ctl_command_send(ctl, &cmd, peer->worker, peer, on_installed);
 	explicit_bzero(&cmd, sizeof(cmd));
-	ovpn_data_keys_wipe(&peer->nego->keys);
 	return rc;
+}
+
+// The key slot that the dataplane encrypts with, which must not be overwritten.
+static uint8_t sending_slot(struct ctl *ctl, const struct ctl_peer *peer)
+{
+	struct shm_session *s = (struct shm_session *)(uintptr_t)ctl_link_session(
+		&ctl->link, peer->slot); // loaded only
+
+	return s != NULL ? atomic_load_explicit(&s->tx_slot, memory_order_relaxed) : 0xff;
 }
 
 // ---- Slot and session ------------------------------------------------------------------------
@@ -292,6 +301,8 @@ static struct ctl_peer *find_takeover(struct ctl *ctl, const struct ctl_peer *pe
 
 static void take_over(struct ctl *ctl, struct ctl_peer *peer, struct ctl_peer *old)
 {
+	uint8_t sending;
+
 	// What the old session was negotiating is void: the client has given it up. So is an
 	// earlier attempt to continue it.
 	ctl_peer_abandon(ctl, old);
@@ -305,7 +316,9 @@ static void take_over(struct ctl *ctl, struct ctl_peer *peer, struct ctl_peer *o
 	peer->worker = old->worker;
 	memcpy(peer->keys, old->keys, sizeof(peer->keys));
 	peer->primary = old->primary;
-	peer->nego->which = old->primary ^ 1;
+	// Not always the older key: the newest may be one that its client never got to know.
+	sending = sending_slot(ctl, old);
+	peer->nego->which = (sending < SHM_KEY_SLOTS ? sending : old->primary) ^ 1;
 	peer->nego->age = ++old->age;
 	peer->age = old->age;
 }
@@ -407,32 +420,35 @@ static void install_first(struct ctl *ctl, struct ctl_peer *peer)
 	}
 }
 
-// Renegotiation: a key more. The slot that it goes to may still be what we send with, when the last
-// renegotiation was shorter ago than its key's activation takes: then it waits.
+// Renegotiation: a key more. The slot that it goes to may still be what the dataplane sends with,
+// when the last renegotiation was shorter ago than its key's activation takes: then it waits.
 static void install_next(struct ctl *ctl, struct ctl_peer *peer)
 {
-	const struct ctl_key *newest = &peer->keys[peer->primary];
-	uint64_t now = ctl_now_ms();
+	struct ctl_nego *nego = peer->nego;
 
-	peer->nego->step = CTL_NEGO_KEYS;
-	peer->nego->waiting = 1;
-	peer->nego->which = peer->primary ^ 1;
-	if (newest->switch_ms != 0 && now < newest->switch_ms + SWITCH_SLACK_MS) {
-		peer->nego->deferred = true;
+	nego->step = CTL_NEGO_KEYS;
+	nego->waiting = 1;
+	nego->which = peer->primary ^ 1;
+	nego->deferred = sending_slot(ctl, peer) == nego->which;
+	if (nego->deferred)
 		return;
-	}
-	peer->nego->deferred = false;
-	peer->nego->age = ++peer->age;
-	peer->keys[peer->nego->which].valid = false;
+	nego->age = ++peer->age;
+	peer->keys[nego->which].valid = false;
 	if (send_key(ctl, peer) < 0)
 		ctl_nego_failed(ctl, peer, "out of memory");
 }
 
-void ctl_connect_resume(struct ctl *ctl, struct ctl_peer *peer, uint64_t now_ms)
+void ctl_connect_resume(struct ctl *ctl, struct ctl_peer *peer)
 {
-	(void)now_ms;
-	if (peer->nego != NULL && peer->nego->deferred)
+	struct ctl_nego *nego = peer->nego;
+
+	if (sending_slot(ctl, peer) == nego->which)
+		return;
+	nego->deferred = false;
+	if (!nego->first)
 		install_next(ctl, peer);
+	else if (send_key(ctl, peer) < 0)
+		ctl_nego_failed(ctl, peer, "out of memory");
 }
 
 void ctl_connect_key_method(
@@ -536,9 +552,9 @@ void ctl_connect_commit(struct ctl *ctl, struct ctl_peer *peer)
 	peer->keys[which] = (struct ctl_key){ .valid = true,
 		.key_id = peer->ch.key_id,
 		.age = nego->age,
-		.made_ms = nego->started_ms,
-		.switch_ms = nego->switch_ms };
+		.made_ms = nego->started_ms };
 	peer->primary = which;
+	ovpn_data_keys_wipe(&nego->keys);
 	if (peer->keys[which ^ 1].valid)
 		peer->keys[which ^ 1].retire_ms =
 			ctl_now_ms() + (uint64_t)ctl->cfg->tls.tran_window_s * 1000;

@@ -82,7 +82,6 @@ static void reset_nego(struct ctl_nego *nego, bool first)
 	explicit_bzero(nego->data_keys, sizeof(nego->data_keys));
 	explicit_bzero(nego->dynamic_key, sizeof(nego->dynamic_key));
 	ovpn_data_keys_wipe(&nego->keys);
-	nego->switch_ms = 0;
 	nego->step = CTL_NEGO_TLS;
 	nego->started_ms = ctl_now_ms();
 	nego->input = 0;

@@ -282,7 +282,7 @@ void ctl_peer_tick(struct ctl *ctl, struct ctl_peer *peer, uint64_t now_ms)
 		return;
 	}
 	if (peer->nego != NULL && peer->nego->deferred)
-		ctl_connect_resume(ctl, peer, now_ms);
+		ctl_connect_resume(ctl, peer);
 	if (ovpn_channel_deadline(&peer->ch) <= now_ms)
 		ctl_peer_pump(ctl, peer);
 	if (peer->nego == NULL && peer->state == CTL_PEER_CONNECTED)

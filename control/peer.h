@@ -58,7 +58,6 @@ struct ctl_key {
 	uint32_t age;
 	uint64_t made_ms; // when its negotiation began, monotonic
 	uint64_t retire_ms; // when it is to be wiped; 0: not planned
-	uint64_t switch_ms; // when transmission changes to it
 };
 
 // The TLS connection of one negotiation.
@@ -100,8 +99,7 @@ struct ctl_nego {
 	struct ctl_bytes answer; // our key-method-2 message, until it may be sent
 	char suite[64]; // "TLSv1.3 TLS_AES_256_GCM_SHA384"
 	bool exported;
-	struct ovpn_data_keys keys; // until they were sent to the dataplane
-	uint64_t switch_ms; // when transmission changes to them; 0: at once
+	struct ovpn_data_keys keys; // until they are committed
 	uint8_t data_keys[256];
 	uint8_t dynamic_key[256];
 };
@@ -246,7 +244,7 @@ void ctl_connect_commit(struct ctl *ctl, struct ctl_peer *peer);
 void ctl_connect_place_free(struct ctl *ctl, uint32_t slot);
 
 // Install what was deferred, if its time has come. In connect.c.
-void ctl_connect_resume(struct ctl *ctl, struct ctl_peer *peer, uint64_t now_ms);
+void ctl_connect_resume(struct ctl *ctl, struct ctl_peer *peer);
 
 // Write a PUSH_REPLY if it is time for one. In connect.c.
 void ctl_connect_push(struct ctl *ctl, struct ctl_peer *peer);

@@ -130,11 +130,7 @@ static void on_session_event(struct ctl *ctl, struct ctl_peer *peer, const struc
 		if (ctl_rekey_start(ctl, peer, "packet-ids") == -EAGAIN)
 			peer->reneg_ms = ctl_now_ms(); // as soon as it is ready
 		break;
-	case SHM_EVENT_TX_SWITCHED:
-		if (ev->which == peer->primary)
-			peer->keys[peer->primary].switch_ms = 0;
-		break;
-	default: break;
+	default: break; // TX_SWITCHED: the table says the same
 	}
 }
 

@@ -111,6 +111,8 @@ static int carry_out(struct fake *f, const struct shm_cmd *c)
 		return -ESTALE;
 	switch (c->kind) {
 	case SHM_CMD_KEY:
+		if (s->tx_slot == c->key.which)
+			return -EBUSY;
 		s->rx_key[c->key.which].age = c->key.age;
 		s->rx_key[c->key.which].key_id = c->key.key_id;
 		s->rx_key[c->key.which].cipher = c->key.cipher;
