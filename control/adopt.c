@@ -106,9 +106,7 @@ static void restore_keys(struct ctl *ctl, struct ctl_peer *peer, const struct sh
 				.key_id = rec->key[i].key_id,
 				.age = rec->key[i].age,
 				.made_ms = rec->key[i].made_ms,
-				.retire_ms = rec->key[i].retire_ms,
-				.switch_ms =
-					rec->key[i].made_ms + ctl_key_activation_ms(ctl->cfg) };
+				.retire_ms = rec->key[i].retire_ms };
 			continue;
 		}
 		memcpy(&rx, &s->rx_key[i], sizeof(rx));
