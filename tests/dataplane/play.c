@@ -95,6 +95,10 @@ static int greet(struct player *p, bool tables)
 		.occ_len = 3,
 		.occ = "V4",
 	};
+	union {
+		struct shm_welcome welcome;
+		struct shm_refused refused;
+	} answer;
 	int fds[2] = { p->sessions_fd, p->keys_fd };
 	size_t len;
 	int rc;
@@ -109,14 +113,16 @@ static int greet(struct player *p, bool tables)
 		return p->sock;
 	rc = shm_send(p->sock, &hello, sizeof(hello), fds, tables ? 2 : 0);
 	if (rc == 0)
-		rc = shm_recv(p->sock, &p->welcome, sizeof(p->welcome), &len, p->fds, SHM_FDS_MAX,
-			&p->n_fds);
-	if (rc == 0 && p->welcome.kind == SHM_REFUSED) {
-		(void)fprintf(stderr, "dp-play: refused: %s\n",
-			((struct shm_refused *)&p->welcome)->text);
+		rc = shm_recv(
+			p->sock, &answer, sizeof(answer), &len, p->fds, SHM_FDS_MAX, &p->n_fds);
+	if (rc < 0)
+		return rc;
+	if (answer.welcome.kind == SHM_REFUSED) {
+		(void)fprintf(stderr, "dp-play: refused: %s\n", answer.refused.text);
 		exit(1);
 	}
-	return rc < 0 ? rc : shm_welcome_check(&p->welcome, len);
+	p->welcome = answer.welcome;
+	return shm_welcome_check(&p->welcome, len);
 }
 
 static void attach(struct player *p)
@@ -414,6 +420,29 @@ static bool restart(struct player *p)
 	return false;
 }
 
+// A control that has gone mad is disconnected; the session goes on, and so does its successor.
+static bool broken(struct player *p)
+{
+	struct pollfd pfd = { .fd = p->sock, .events = 0 };
+	struct shm_rings_header *h = (struct shm_rings_header *)p->rings;
+	uint64_t one = 1;
+
+	p->ring[0][SHM_RING_COMMAND].mem->head = 0x12345678;
+	(void)shm_wake_needed(&h->worker_sleeps[0]);
+	if (write(p->fds[4], &one, sizeof(one)) < 0)
+		die("waking a worker", 0);
+	if (poll(&pfd, 1, 2000) != 1 || (pfd.revents & POLLHUP) == 0)
+		return false;
+	(void)printf("broken: disconnected\n");
+	shm_view_done(&p->view);
+	(void)munmap(p->rings, p->welcome.rings_size);
+	(void)close(p->sock);
+	if (greet(p, false) < 0)
+		return false;
+	attach(p);
+	return ping(p, 5, 56);
+}
+
 static bool leave(struct player *p)
 {
 	struct shm_cmd cmd = { .kind = SHM_CMD_REMOVE };
@@ -435,6 +464,8 @@ static bool phase(struct player *p, const char *name)
 		return move(p);
 	if (strcmp(name, "restart") == 0)
 		return restart(p);
+	if (strcmp(name, "broken") == 0)
+		return broken(p);
 	if (strcmp(name, "leave") == 0)
 		return leave(p);
 	die(name, -EINVAL);

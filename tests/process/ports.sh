@@ -1,0 +1,183 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# visp-dataplane on real ports: a session with known keys over af_packet and af_xdp, on one worker
+# and on three, through a kill and a restart; what is missing or taken is named; nothing is left.
+#
+#   ports.sh af_packet|af_xdp|workers|restart|errors
+set -u
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+build=${VISP_BUILD:-$top/build}
+dataplane=$build/dataplane/visp-dataplane
+play=$build/tests/dataplane/dp-play
+[ "$(id -u)" = 0 ] || {
+	echo 'needs root'
+	exit 77
+}
+
+S=dps-$$-s
+C=dps-$$-c
+W=$(mktemp -d /tmp/visp-ports-XXXXXX)
+pid=
+
+cleanup() {
+	[ -z "$pid" ] || kill -9 "$pid" 2>/dev/null
+	ip netns del "$S" 2>/dev/null
+	ip netns del "$C" 2>/dev/null
+	rm -rf "$W"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+fail() {
+	echo "FAILED: $*" >&2
+	tail -n 20 "$W"/*.log >&2
+	exit 1
+}
+
+network() {
+	ip netns add "$S" && ip netns add "$C" &&
+		ip link add out0 netns "$S" type veth peer name wan0 netns "$C" || exit 77
+	ip -n "$S" addr add 192.0.2.1/24 dev out0
+	ip -n "$C" addr add 192.0.2.2/24 dev wan0
+	ip -n "$S" link set out0 up
+	ip -n "$C" link set wan0 up
+	ip netns exec "$C" ethtool -K wan0 tx off >/dev/null
+}
+
+# Write dataplane.conf: the outer port's devargs, then more lines.
+configure() {
+	{
+		echo "socket $W/run/dataplane.sock"
+		echo "outer $1"
+		shift
+		echo 'inner net_tap0,iface=visp0'
+		printf '%s\n' "$@"
+	} >"$W/dataplane.conf"
+}
+
+start() {
+	ip netns exec "$S" "$dataplane" --config "$W/dataplane.conf" 2>"$W/dataplane.log" &
+	pid=$!
+	for _ in $(seq 100); do
+		grep -q 'ready:' "$W/dataplane.log" && return
+		kill -0 "$pid" 2>/dev/null || fail 'it ended'
+		sleep 0.1
+	done
+	fail 'it is not ready after 10 s'
+}
+
+stop() {
+	local code
+	kill -TERM "$pid"
+	wait "$pid"
+	code=$?
+	pid=
+	[ "$code" = 0 ] || fail "exit status $code after SIGTERM"
+	nothing_left
+}
+
+nothing_left() {
+	[ ! -e "$W/run" ] || fail "left behind: $(ls -d "$W"/run "$W"/run/*)"
+	ip -n "$S" -br link | grep -q visp && fail 'an interface is left behind'
+	ip -n "$S" -d link show out0 | grep -q 'prog/xdp' && fail 'an XDP program is left behind'
+	ip netns exec "$S" ethtool -k out0 | grep -q '^tx-checksumming: on' ||
+		fail 'offloads were not put back'
+}
+
+play() {
+	ip netns exec "$C" timeout 60 "$play" "$W/run/dataplane.sock" 192.0.2.1 1194 192.0.2.2 "$@" ||
+		fail "dp-play $*"
+}
+
+# One start that must fail: what it has to say.
+refused() {
+	ip netns exec "$S" timeout 20 "$dataplane" --config "$W/dataplane.conf" 2>"$W/refused.log" &&
+		fail "it started, instead of saying \"$1\""
+	grep -q "$1" "$W/refused.log" || fail "it doesn't say \"$1\""
+}
+
+case ${1-} in
+af_packet)
+	network
+	configure net_af_packet0,iface=out0
+	start
+	play ping move ping big broken leave
+	stop
+	;;
+af_xdp)
+	network
+	configure net_af_xdp0,iface=out0
+	start
+	ip netns exec "$C" ping -q -c 3 -i 0.2 192.0.2.1 || fail 'the kernel lost its part'
+	play ping move ping big broken leave
+	stop
+	;;
+workers)
+	network
+	configure net_af_packet0,iface=out0 'workers 1,2,3' 'outer-queues 3' \
+		'drop-privileges nobody'
+	start
+	play ping move move move move ping big leave
+	stop
+	;;
+restart)
+	network
+	configure "net_${2-af_packet}0,iface=out0"
+	start
+	play ping restart ping >"$W/play.log" &
+	player=$!
+	for _ in $(seq 100); do
+		grep -q 'restart: waiting' "$W/play.log" && break
+		sleep 0.1
+	done
+	kill -9 "$pid"
+	wait "$pid" 2>/dev/null
+	start
+	wait "$player" || fail "dp-play: $(cat "$W/play.log")"
+	cat "$W/play.log"
+	stop
+	;;
+errors)
+	network
+	configure net_af_packet0,iface=missing0
+	refused 'no interface "missing0"'
+	nothing_left
+	configure net_nonsense0
+	refused 'neither a PCI address nor a port driver'
+	configure net_af_packet0,iface=out0 'hugepages on' 'sessions 1048576'
+	refused 'hugepages on: .* MiB are needed'
+	nothing_left
+	configure net_af_packet0,iface=out0 'control-user no-such-user'
+	refused 'no user "no-such-user"'
+	nothing_left
+	configure net_af_packet0,iface=out0 'outer-queues 9999'
+	ip netns exec "$S" "$dataplane" --config "$W/dataplane.conf" 2>/dev/null &&
+		fail 'it started with 9999 queues'
+	nothing_left
+	configure net_af_packet0,iface=out0
+	start
+	refused 'another visp-dataplane serves'
+	ip netns exec "$S" python3 -c '
+import socket, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("192.0.2.1", 1194))
+open(sys.argv[1], "w").close()
+time.sleep(20)' "$W/taken" &
+	taken=$!
+	for _ in $(seq 50); do
+		[ -e "$W/taken" ] && break
+		sleep 0.1
+	done
+	ip netns exec "$C" timeout 20 "$play" "$W/run/dataplane.sock" 192.0.2.1 1194 192.0.2.2 ping \
+		2>"$W/play.log" && fail 'the port was taken, and nobody said so'
+	kill "$taken"
+	grep -q 'UDP port 1194 of 192.0.2.1: another program uses it' "$W/play.log" ||
+		fail 'control was not told that the port is taken'
+	stop
+	;;
+*)
+	echo "usage: $0 af_packet|af_xdp|workers|restart|errors" >&2
+	exit 2
+	;;
+esac
