@@ -23,9 +23,9 @@ static unsigned long free_pages(void)
 	return n;
 }
 
-int pg_eal_start(unsigned memory_mb)
+int pg_eal_start(unsigned memory_mb, bool huge)
 {
-	bool huge = free_pages() >= memory_mb / 2;
+	bool use = huge && free_pages() >= memory_mb / 2;
 	char cpu[16], memory[16];
 	char *with[] = { "visp-bench", "-l", cpu, "--no-pci", "--in-memory", "--no-telemetry",
 		"--log-level=error", NULL };
@@ -35,7 +35,7 @@ int pg_eal_start(unsigned memory_mb)
 
 	(void)snprintf(cpu, sizeof(cpu), "%d", sched_getcpu()); // always fits
 	(void)snprintf(memory, sizeof(memory), "%u", memory_mb);
-	if (huge)
+	if (use)
 		rc = rte_eal_init(7, with);
 	else
 		rc = rte_eal_init(10, without);
@@ -43,6 +43,6 @@ int pg_eal_start(unsigned memory_mb)
 		(void)fprintf(stderr, "DPDK does not start: %s\n", rte_strerror(rte_errno));
 		return -rte_errno;
 	}
-	printf("Packet buffers in %s pages.\n", huge ? "huge" : "ordinary");
+	printf("Packet buffers in %s pages.\n", use ? "huge" : "ordinary");
 	return 0;
 }

@@ -24,9 +24,9 @@ struct pg_host_options {
 
 struct pg_host;
 
-// Start EAL for one thread on this CPU: huge pages when pool_mb of them are free, else ordinary
+// Start EAL for one thread on this CPU: in huge pages if asked for and free, else in ordinary
 // memory. Once a process. Returns 0 or -errno, after telling stderr why.
-int pg_eal_start(unsigned memory_mb);
+int pg_eal_start(unsigned memory_mb, bool huge);
 
 // Make a dataplane. Returns NULL with errno.
 struct pg_host *pg_host_create(const struct pg_host_options *options);

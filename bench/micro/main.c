@@ -97,7 +97,7 @@ static int run(struct args *a, unsigned i)
 	if (rc < 0)
 		return rc;
 	if (benches[i].eal) {
-		rc = pg_eal_start(EAL_MB);
+		rc = pg_eal_start(EAL_MB, benches[i].timed); // valgrind knows no huge pages
 		if (rc < 0)
 			return rc;
 	}
