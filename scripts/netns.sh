@@ -278,13 +278,16 @@ patiently() {
 stop() {
 	local id=${pid[$1]-}
 	[ -n "$id" ] || return 0
-	kill "-${3:-TERM}" "$id" 2>/dev/null
-	if ! gone "$1" "${2:-5}"; then
-		say "$1 did not end on ${3:-TERM}"
-		kill -KILL "$id" 2>/dev/null
-	fi
-	wait "$id" 2>/dev/null
-	local status=$?
+	local status
+	{ # the shell would tell of a process that was killed
+		kill "-${3:-TERM}" "$id"
+		if ! gone "$1" "${2:-5}"; then
+			echo "did not end on ${3:-TERM}" >>"$W/$1.log"
+			kill -KILL "$id"
+		fi
+		wait "$id"
+		status=$?
+	} 2>/dev/null
 	unset "pid[$1]"
 	return $status
 }
