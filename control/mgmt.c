@@ -18,6 +18,7 @@
 
 #include "config/server.h"
 #include "control/ctl.h"
+#include "control/janitor.h"
 #include "control/log.h"
 #include "control/peer.h"
 #include "control/request.h"
@@ -46,6 +47,7 @@ struct ctl_mgmt {
 	uv_pipe_t server;
 	struct client *clients;
 	unsigned count;
+	struct ctl_janitor janitor;
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 };
 
@@ -324,18 +326,23 @@ static int bind_path(struct ctl_mgmt *m, const struct cfg_server *cfg)
 int ctl_mgmt_open(struct ctl *ctl)
 {
 	struct ctl_mgmt *m = calloc(1, sizeof(*m));
+	const char *files[CTL_JANITOR_FILES] = { NULL };
 	int rc;
 
 	if (m == NULL)
 		return -ENOMEM;
 	m->fd = -1;
+	m->janitor.fd = -1;
 	ctl->mgmt = m;
 	rc = bind_path(m, ctl->cfg);
 	if (rc < 0)
 		ctl_log(CTL_ERROR, "control-socket can't be made path=%s error=\"%s\"",
 			ctl->cfg->control_socket,
 			rc == -EADDRINUSE ? "another visp-control uses it" : strerror(-rc));
-	return rc;
+	if (rc < 0)
+		return rc;
+	files[0] = m->path;
+	return ctl_janitor_start(&m->janitor, files);
 }
 
 int ctl_mgmt_start(struct ctl *ctl)
@@ -369,9 +376,10 @@ void ctl_mgmt_stop(struct ctl *ctl)
 		uv_close((uv_handle_t *)&m->server, NULL);
 	if (m->fd >= 0)
 		(void)close(m->fd); // never listened on
-	// Without the right to it the file stays; the next start removes it.
-	if (m->path[0] != '\0' && (m->listening || m->fd >= 0))
-		(void)unlink(m->path);
+	if (m->janitor.fd >= 0)
+		ctl_janitor_clean(&m->janitor);
+	else if (m->listening || m->fd >= 0)
+		(void)unlink(m->path); // it may be gone
 	while (m->clients != NULL)
 		(void)uv_run(ctl->loop, UV_RUN_NOWAIT); // until they are closed
 	ctl->mgmt = NULL;
