@@ -289,8 +289,8 @@ static void across(uint16_t workers, bool v1, bool lazy)
 	} else {
 		h_outer(h, b, NEW, 5555, wire, h_reconf(&c, wire));
 	}
-	// Right behind it, before any worker has run: data both ways. P_DATA_V1 names nobody, so its
-	// client must have seen the answer first.
+	// Right behind it, before any worker has run: data both ways. P_DATA_V1 names nobody, so
+	// its client must have seen the answer first.
 	if (v1)
 		h_run(h);
 	for (unsigned i = 0; i < 20; i++) {

@@ -337,7 +337,9 @@ int h_remove(struct h *h, struct h_client *c)
 		.kind = SHM_CMD_REMOVE, .slot = c->slot, .generation = c->generation
 	};
 
-	return h_cmd(h, atomic_load(&h->core.dir[c->slot].owner), &cmd);
+	uint16_t owner = atomic_load(&h->core.dir[c->slot].owner);
+
+	return h_cmd(h, owner < h->core.workers ? owner : 0, &cmd);
 }
 
 bool h_event(struct h *h, uint16_t worker, struct shm_event *ret_ev)
