@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "control/record.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "tests/gtc.h"
+
+#define SESSIONS 8u
+
+static const uint8_t instance[16] = "an instance here";
+static const uint8_t tls_hash[32] = "settings";
+
+static void make(struct ctl_records *r, int *ret_fd)
+{
+	struct ovpn_cookie_keys keys = { .count = 1, .key = { { 1, 2, 3 } } };
+
+	GTC_ASSERT_INT(ctl_records_create(r, SESSIONS, instance, tls_hash, &keys, ret_fd), 0);
+}
+
+static struct shm_control_record sample(uint32_t slot)
+{
+	struct shm_control_record rec = { .slot = slot,
+		.generation = 5,
+		.flags = SHM_RECORD_LIVE,
+		.primary = 1,
+		.key[1] = { .valid = 1, .key_id = 3, .age = 9 } };
+
+	memcpy(rec.cn, "alice", 6);
+	return rec;
+}
+
+GTC_TEST(record, written_and_read)
+{
+	struct shm_control_record rec = sample(3), got;
+	struct ctl_records r;
+	int fd;
+
+	make(&r, &fd);
+	GTC_EXPECT_INT(ctl_record_read(&r, 3, &got), -ENOENT);
+	GTC_EXPECT_INT(ctl_record_read(&r, SESSIONS, &got), -ENOENT);
+	ctl_record_write(&r, &rec);
+	GTC_ASSERT_INT(ctl_record_read(&r, 3, &got), 0);
+	GTC_EXPECT_STR(got.cn, "alice");
+	GTC_EXPECT_INT(got.sequence, 1);
+	ctl_record_clear(&r, 3);
+	GTC_EXPECT_INT(ctl_record_read(&r, 3, &got), -ENOENT);
+	ctl_records_done(&r);
+	(void)close(fd);
+}
+
+GTC_TEST(record, damage_is_seen)
+{
+	struct shm_control_record rec = sample(2), got;
+	struct ctl_records r;
+	int fd;
+
+	make(&r, &fd);
+	ctl_record_write(&r, &rec);
+	for (size_t i = 0; i < sizeof(rec); i++) {
+		uint8_t *byte = (uint8_t *)&r.record[2] + i;
+
+		*byte ^= 0x10;
+		GTC_EXPECT_INT(ctl_record_read(&r, 2, &got), -EBADMSG);
+		*byte ^= 0x10;
+	}
+	GTC_EXPECT_INT(ctl_record_read(&r, 2, &got), 0);
+	r.record[4] = r.record[2]; // whole, but in the wrong place
+	GTC_EXPECT_INT(ctl_record_read(&r, 4, &got), -EBADMSG);
+	ctl_records_done(&r);
+	(void)close(fd);
+}
+
+// A kill between any two stores leaves the old record or the new one: whatever part of the copy to
+// its place was done, and whatever part of the journal.
+GTC_TEST(record, kill_at_any_byte)
+{
+	struct shm_control_record old = sample(1), new_rec = sample(1), got;
+	struct shm_control_record journal;
+	struct ctl_records r, again;
+	int fd;
+
+	make(&r, &fd);
+	ctl_record_write(&r, &old);
+	old = r.record[1];
+	new_rec = old;
+	memcpy(new_rec.cn, "bob\0\0", 6);
+	new_rec.age = 77;
+	ctl_record_write(&r, &new_rec);
+	new_rec = r.record[1];
+	journal = r.header->journal;
+	for (size_t n = 0; n <= sizeof(new_rec); n += 4) {
+		// The journal is whole, n bytes of it have reached their place.
+		r.record[1] = old;
+		memcpy(&r.record[1], &new_rec, n);
+		r.header->journal = journal;
+		GTC_ASSERT_INT(ctl_records_open(&again, fd, SESSIONS, instance), 0);
+		GTC_ASSERT_INT(ctl_record_read(&again, 1, &got), 0);
+		GTC_EXPECT_STR(got.cn, "bob");
+		ctl_records_done(&again);
+		if (n < 4 || n == sizeof(new_rec))
+			continue;
+		// Only n bytes of the journal were written, behind a checksum that isn't there yet.
+		r.record[1] = old;
+		r.header->journal = old;
+		r.header->journal.checksum = ~new_rec.checksum;
+		memcpy((uint8_t *)&r.header->journal + 4, (const uint8_t *)&new_rec + 4, n - 4);
+		GTC_ASSERT_INT(ctl_records_open(&again, fd, SESSIONS, instance), 0);
+		GTC_ASSERT_INT(ctl_record_read(&again, 1, &got), 0);
+		GTC_EXPECT_STR(got.cn, "alice");
+		ctl_records_done(&again);
+	}
+	ctl_records_done(&r);
+	(void)close(fd);
+}
+
+GTC_TEST(record, another_table_is_refused)
+{
+	struct ctl_records r, again;
+	uint8_t other[16] = { 9 };
+	struct ovpn_cookie_keys keys;
+	int fd;
+
+	make(&r, &fd);
+	GTC_EXPECT_INT(ctl_records_open(&again, fd, SESSIONS, other), -ESTALE);
+	GTC_EXPECT_INT(ctl_records_open(&again, fd, SESSIONS + 100, instance), -ESTALE);
+	GTC_ASSERT_INT(ctl_records_open(&again, fd, SESSIONS, instance), 0);
+	GTC_EXPECT_INT(ctl_records_cookies(&again, &keys), 0);
+	GTC_EXPECT_INT(keys.count, 1);
+	GTC_EXPECT_INT(keys.key[0][2], 3);
+	ctl_records_done(&again);
+	r.header->record_size++;
+	GTC_EXPECT_INT(ctl_records_open(&again, fd, SESSIONS, instance), -ESTALE);
+	ctl_records_done(&r);
+	(void)close(fd);
+}
+
+GTC_TEST(record, parked_packets)
+{
+	struct shm_parked parked = {
+		.slot = 1, .generation = 5, .count = 2, .first_id = 4, .len = { 100, 200 }
+	};
+	struct shm_parked got;
+	struct ctl_records r;
+	uint32_t index, other;
+	int fd;
+
+	make(&r, &fd);
+	GTC_ASSERT_INT(ctl_parked_put(&r, &parked, &index), 0);
+	GTC_ASSERT_INT(ctl_parked_put(&r, &parked, &other), 0);
+	GTC_EXPECT(index != other);
+	GTC_EXPECT_INT(ctl_parked_get(&r, index, 1, 5, &got), 0);
+	GTC_EXPECT_INT(got.len[1], 200);
+	GTC_EXPECT_INT(ctl_parked_get(&r, index, 1, 6, &got), -EBADMSG);
+	GTC_EXPECT_INT(ctl_parked_get(&r, SHM_PARKED_MAX, 1, 5, &got), -ERANGE);
+	r.parked[other].len[0] = 2000; // more than there is
+	GTC_EXPECT_INT(ctl_parked_get(&r, other, 1, 5, &got), -EBADMSG);
+	ctl_parked_drop(&r, index);
+	for (uint32_t i = 0; i < SHM_PARKED_MAX - 1; i++)
+		GTC_ASSERT_INT(ctl_parked_put(&r, &parked, &index), 0);
+	GTC_EXPECT_INT(ctl_parked_put(&r, &parked, &index), -ENOSPC);
+	ctl_records_done(&r);
+	(void)close(fd);
+}
