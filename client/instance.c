@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "client/instance.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -83,6 +84,34 @@ static int lock_number(const struct vc_instance *inst)
 	return -EBUSY;
 }
 
+// Is there a process in a network namespace, or a name for it? Nobody else can say that it is gone.
+static bool netns_exists(uint64_t netns)
+{
+	static const struct {
+		const char *dir, *link;
+	} places[] = { { "/run/netns", "" }, { "/proc", "/ns/net" } };
+	bool found = false;
+
+	for (unsigned i = 0; i < 2 && !found; i++) {
+		DIR *dir = opendir(places[i].dir);
+		struct dirent *entry;
+
+		while (dir != NULL && !found && (entry = readdir(dir)) != NULL) {
+			char path[320];
+			struct stat st;
+
+			if (entry->d_name[0] == '.')
+				continue;
+			snprintf(path, sizeof(path), "%s/%s%s", places[i].dir, entry->d_name,
+				places[i].link);
+			found = stat(path, &st) == 0 && (uint64_t)st.st_ino == netns;
+		}
+		if (dir != NULL)
+			closedir(dir);
+	}
+	return found;
+}
+
 // Clean up after the last owner of a number that we hold the lock of.
 // Returns false when it lived in another network namespace, which we can't reach.
 static bool repair(struct vc_instance *inst, struct vc_nl *nl)
@@ -98,7 +127,7 @@ static bool repair(struct vc_instance *inst, struct vc_nl *nl)
 		vc_log(VC_INFO, "resolv.conf restored after a client that was killed (pid %u)",
 			note.pid);
 	if (note.netns != own_netns())
-		return false;
+		return !netns_exists(note.netns); // its rules went with it
 	left = vc_nl_rules_flush(nl, inst->priority, inst->priority + VC_PLAN_RULES - 1) +
 		vc_nl_table_flush(nl, inst->table);
 	if (left > 0)
@@ -133,6 +162,24 @@ static int take_number(struct vc_instance *inst, struct vc_nl *nl, unsigned numb
 	return 0;
 }
 
+// Clean up after every client that was killed, not only after the one whose number we get.
+static void sweep(struct vc_nl *nl)
+{
+	struct vc_instance dead;
+
+	for (unsigned i = 0; i < VC_INSTANCES; i++) {
+		fill(&dead, i);
+		if (access(dead.path, F_OK) < 0)
+			continue;
+		dead.fd = lock_number(&dead);
+		if (dead.fd < 0)
+			continue;
+		if (repair(&dead, nl))
+			(void)unlink(dead.path);
+		close(dead.fd);
+	}
+}
+
 int vc_instance_take(struct vc_instance *inst, struct vc_nl *nl, uint32_t mark)
 {
 	int rc = -EUSERS;
@@ -141,8 +188,9 @@ int vc_instance_take(struct vc_instance *inst, struct vc_nl *nl, uint32_t mark)
 	inst->fd = -1;
 	if (mkdir(VC_INSTANCE_DIR, 0700) < 0 && errno != EEXIST)
 		return -errno;
-	// First pass: numbers that are free or were left behind here; all of these are cleaned up,
-	// as nobody else may come. Second: numbers that were left behind elsewhere.
+	sweep(nl);
+	// First pass: free numbers. Second: those that killed clients of other namespaces left
+	// behind.
 	for (unsigned pass = 0; pass < 2 && rc < 0; pass++) {
 		for (unsigned i = 0; i < VC_INSTANCES && rc < 0; i++) {
 			rc = take_number(inst, nl, i, pass == 1);
