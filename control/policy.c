@@ -176,7 +176,7 @@ static const char *refusal(int rc)
 {
 	switch (rc) {
 	case -EACCES: return "this client is disabled";
-	case -ENOSPC: return "no tunnel address is free";
+	case -ENOSPC: return "no free address is left";
 	case -EADDRINUSE: return "the tunnel address of this client is in use";
 	case -ERANGE: return "the tunnel address of this client is outside of the network";
 	default: return "the configuration of this client can't be read";
