@@ -163,20 +163,10 @@ static void put_ip6(struct rte_mbuf *m, const struct shm_endpoint *ep)
 	udp->dgram_cksum = rte_ipv6_udptcp_cksum(ip, udp);
 }
 
-static bool zero_mac(const uint8_t mac[6])
+static void send_with_mac(
+	struct dp_worker *w, struct rte_mbuf *m, const struct rte_ether_addr *mac, bool ip6)
 {
-	static const uint8_t zero[6];
-
-	return memcmp(mac, zero, sizeof(zero)) == 0;
-}
-
-static void send_with_mac(struct dp_worker *w, struct rte_mbuf *m, const uint8_t mac[6], bool ip6)
-{
-	struct rte_ether_hdr *eth = dp_prepend(m, sizeof(*eth));
-
-	memcpy(eth->dst_addr.addr_bytes, mac, RTE_ETHER_ADDR_LEN);
-	eth->src_addr = w->outer.port->mac;
-	eth->ether_type = rte_cpu_to_be_16(ip6 ? RTE_ETHER_TYPE_IPV6 : RTE_ETHER_TYPE_IPV4);
+	dp_put_eth(m, mac, &w->outer.port->mac, ip6 ? RTE_ETHER_TYPE_IPV6 : RTE_ETHER_TYPE_IPV4);
 	dp_port_send(w, &w->outer, m);
 }
 
@@ -185,27 +175,27 @@ void dp_frame_send(
 {
 	bool ip6 = ep->remote.family == AF_INET6;
 	struct rte_mbuf *piece[DP_FRAGS_MAX];
-	uint8_t mac[6];
+	struct rte_ether_addr mac;
 	unsigned n;
 
-	if (dp_next_hop(w->core, &ep->remote, mac) < 0)
-		memcpy(mac, ep->next_hop, sizeof(mac));
-	if (zero_mac(mac)) {
+	if (dp_next_hop(w->core, &ep->remote, mac.addr_bytes) < 0)
+		memcpy(&mac, ep->next_hop, sizeof(mac));
+	if (rte_is_zero_ether_addr(&mac)) {
 		dp_drop(w, m, DP_DROP_outer_no_next_hop);
 		return;
 	}
 	put_udp(m, ep);
 	if (ip6) {
 		put_ip6(m, ep);
-		send_with_mac(w, m, mac, true);
+		send_with_mac(w, m, &mac, true);
 		return;
 	}
 	put_ip4(w, m, ep, full_checksum);
 	if (likely(rte_pktmbuf_pkt_len(m) <= w->outer.port->mtu)) {
-		send_with_mac(w, m, mac, false);
+		send_with_mac(w, m, &mac, false);
 		return;
 	}
 	n = dp_frag4(w, m, w->outer.port->mtu, piece, DP_FRAGS_MAX);
 	for (unsigned i = 0; i < n; i++)
-		send_with_mac(w, piece[i], mac, false);
+		send_with_mac(w, piece[i], &mac, false);
 }

@@ -5,7 +5,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
+#include <rte_ether.h>
 #include <rte_ip.h>
 #include <rte_mbuf.h>
 #include <rte_udp.h>
@@ -125,6 +127,19 @@ bool dp_endpoint_allowed(struct dp_worker *w, const struct shm_endpoint *ep);
 // many fragments as the port needs. full_checksum: compute the UDP checksum over IPv4, too.
 void dp_frame_send(
 	struct dp_worker *w, struct rte_mbuf *m, const struct shm_endpoint *ep, bool full_checksum);
+
+// Put an Ethernet header in front of a packet. After an odd number of bytes was cut off (P_DATA_V1)
+// it lies at an odd address, which struct rte_ether_hdr may not.
+static inline void dp_put_eth(struct rte_mbuf *m, const struct rte_ether_addr *dst,
+	const struct rte_ether_addr *src, uint16_t ether_type)
+{
+	uint8_t *p = dp_prepend(m, RTE_ETHER_HDR_LEN);
+
+	memcpy(p, dst, RTE_ETHER_ADDR_LEN);
+	memcpy(p + RTE_ETHER_ADDR_LEN, src, RTE_ETHER_ADDR_LEN);
+	p[12] = (uint8_t)(ether_type >> 8);
+	p[13] = (uint8_t)ether_type;
+}
 
 // ---- Ports (stage_output.c) --------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 // id at its tail (a reconfiguration Ping of those from elsewhere). Packets of sessions that another
 // worker owns are handed to it; here they are only looked up, never judged.
 // Source: protocol.md 13.5, 15.1; decisions.md D2, D3, C11.
+#include <stdalign.h>
 #include <string.h>
 
 #include "dataplane/index_addr.h"
@@ -122,10 +123,11 @@ static void by_address(struct dp_worker *w, struct rte_mbuf *m)
 	bool size = reconf_size(meta);
 
 	if (size && mobility_on(w)) {
-		const uint8_t *sid = ovpn_reconf_tail(data_of(m), meta->data_len);
+		alignas(8) uint8_t sid[OVPN_SID_LEN];
 		uint32_t slot;
 		uint16_t generation;
 
+		memcpy(sid, ovpn_reconf_tail(data_of(m), meta->data_len), sizeof(sid));
 		if (dp_sid_find(w->core, DP_SID_SERVER, sid, &slot, &generation) == 0 &&
 			slot < w->core->sessions && dp_live(w->core, slot, generation)) {
 			meta->slot = slot;

@@ -80,14 +80,12 @@ static bool inner_mac(struct dp_worker *w, const struct shm_addr *dst, struct rt
 static void send_with_mac(struct dp_worker *w, struct rte_mbuf *m, const struct rte_ether_addr *mac,
 	uint16_t ether_type)
 {
-	struct rte_ether_hdr *eth = dp_prepend(m, sizeof(*eth));
-
-	eth->dst_addr = *mac;
 	// The kernel's own interface has the port's address on net_tap: a frame "from itself"
 	// would be dropped there.
-	eth->src_addr = w->inner.port->flags & DP_PORT_KERNEL_PEER ? w->core->tunnel_mac
-								   : w->inner.port->mac;
-	eth->ether_type = rte_cpu_to_be_16(ether_type);
+	dp_put_eth(m, mac,
+		w->inner.port->flags & DP_PORT_KERNEL_PEER ? &w->core->tunnel_mac
+							   : &w->inner.port->mac,
+		ether_type);
 	dp_port_send(w, &w->inner, m);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Control-channel datagrams: those that came go to control, those that control wrote go out.
 // Source: decisions.md D21, C10, C12.
+#include <stdalign.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -20,11 +21,13 @@ static void broken(struct dp_worker *w)
 static bool known(struct dp_worker *w, struct rte_mbuf *m, const uint8_t *data)
 {
 	struct dp_meta *meta = dp_meta(m);
+	alignas(8) uint8_t sid[OVPN_SID_LEN];
 	struct shm_endpoint ep;
 	uint32_t slot;
 	uint16_t generation;
 
-	if (dp_sid_find(w->core, DP_SID_CLIENT, data + 1, &slot, &generation) < 0)
+	memcpy(sid, data + 1, sizeof(sid));
+	if (dp_sid_find(w->core, DP_SID_CLIENT, sid, &slot, &generation) < 0)
 		return false;
 	if (slot >= w->core->sessions || !dp_live(w->core, slot, generation))
 		return false;
