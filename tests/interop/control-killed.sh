@@ -23,14 +23,14 @@ for ((i = 1; i <= clients; i++)); do
 	PROBE=probe$i probe_begin --device "tun$i" --rate 20
 done
 
-# "name address port" of all sessions, as the server shows them.
+# What the server shows of each session: who, where, with which address in the tunnel.
 sessions() {
-	local i
-	for ((i = 0; i < clients; i++)); do
-		telemetry "/visp/session,$i" | jq -r '"\(.name) \(.remote) \(.remote_port)"'
-	done | sort
+	status_json | jq -r '.sessions[] | "\(.name) \(.state) \(.address) \(.tunnel)"' | sort
 }
 sessions >"$W/before"
+[ "$(grep -c ' connected ' "$W/before")" = $clients ] || fail "not $clients sessions"
+
+all_adopted() { [ "$(status_json | jq '.totals.counters.adopted')" = $clients ]; }
 
 killed=0
 while [ $killed -lt $kills ]; do
@@ -38,6 +38,7 @@ while [ $killed -lt $kills ]; do
 	stop control 5 KILL
 	killed=$((killed + 1))
 	control_start
+	await 5 "$clients sessions to be adopted" all_adopted
 	patiently sleep 5
 	sessions >"$W/after"
 	cmp -s "$W/before" "$W/after" ||

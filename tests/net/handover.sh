@@ -38,6 +38,10 @@ at_most "$(outages | percentile 50)" 20 || fail "median over 20 ms"
 at_most "$(outages | percentile 90)" 100 || fail "more than one of ten over 100 ms"
 jq -e '.handshakes == 0' "$W/probe.json" >/dev/null || fail "a handshake took place"
 jq -e '.tcp.intact' "$W/probe.json" >/dev/null || fail "TCP broke"
+if [ "$SERVER" = visp ]; then
+	seen=$(status_json | jq '.sessions[0].handovers')
+	[ "$seen" = $moves ] || fail "the server shows $seen handovers"
+fi
 if [ "$SERVER$CLIENT" = vispvisp ]; then
 	jq -c '[.handovers[] | [.asks, .answers]] | group_by(.) | map({asks: .[0][0],
 		answers: .[0][1], times: length})' "$W/probe.json" >&2

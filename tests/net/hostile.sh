@@ -28,7 +28,7 @@ await_log hostile 5 recording || fail "no generator"
 probe_serve
 probe_begin --watch wlan0 --outer "$server_outer:1194"
 probe_say at a
-for i in 1 2 3 4 5 6; do
+for _ in 1 2 3 4 5 6; do
 	hotspot_roam "$(other_hotspot)"
 done
 probe_end
