@@ -31,7 +31,7 @@ trap 'exit 130' INT TERM
 
 fail() {
 	echo "FAILED: $*" >&2
-	tail -n 20 "$W"/*.log >&2
+	tail -n 60 "$W"/*.log >&2
 	exit 1
 }
 
@@ -70,6 +70,11 @@ start() {
 stop() {
 	local code
 	kill -TERM "$pid"
+	for _ in $(seq 100); do
+		kill -0 "$pid" 2>/dev/null || break
+		sleep 0.1
+	done
+	kill -9 "$pid" 2>/dev/null
 	wait "$pid"
 	code=$?
 	pid=
