@@ -63,29 +63,31 @@ static int restore_key(const uint8_t bytes[SHM_RECORD_KEY], struct ovpn_wrap_key
 	return 0;
 }
 
-static int restore_channel(
-	struct ctl *ctl, struct ctl_peer *peer, const struct shm_control_record *rec)
+// channel, base_key, dynamic_key: as stored; dynamic_key NULL: none.
+static int restore_channel(struct ctl *ctl, struct ctl_peer *peer, uint8_t wrap,
+	const uint8_t channel[SHM_RECORD_CHANNEL], const uint8_t base_key[SHM_RECORD_KEY],
+	const uint8_t *dynamic_key)
 {
 	const struct ovpn_wrap_keys *base = NULL;
 	struct ovpn_channel_state state;
 	int rc = 0;
 
-	peer->wrap = (enum shm_record_wrap)rec->wrap;
-	if (rec->wrap == SHM_RECORD_WRAP_TLS_AUTH) {
+	peer->wrap = (enum shm_record_wrap)wrap;
+	if (wrap == SHM_RECORD_WRAP_TLS_AUTH) {
 		base = &ctl->wrap.tls_auth;
 		rc = ctl->wrap.tls_auth_set ? 0 : -ENOKEY;
-	} else if (rec->wrap == SHM_RECORD_WRAP_TLS_CRYPT) {
+	} else if (wrap == SHM_RECORD_WRAP_TLS_CRYPT) {
 		base = &ctl->wrap.tls_crypt;
 		rc = ctl->wrap.tls_crypt_set ? 0 : -ENOKEY;
-	} else if (rec->wrap == SHM_RECORD_WRAP_V2) {
-		rc = restore_key(rec->base_key, &peer->base);
+	} else if (wrap == SHM_RECORD_WRAP_V2) {
+		rc = restore_key(base_key, &peer->base);
 		base = peer->base;
 	}
-	if (rc == 0 && (rec->flags & SHM_RECORD_DYNAMIC) != 0)
-		rc = restore_key(rec->dynamic_key, &peer->dynamic);
+	if (rc == 0 && dynamic_key != NULL)
+		rc = restore_key(dynamic_key, &peer->dynamic);
 	if (rc < 0)
 		return rc;
-	memcpy(&state, rec->channel, sizeof(state));
+	memcpy(&state, channel, sizeof(state));
 	return ovpn_channel_import(&peer->ch,
 		peer->endpoint.remote.family == AF_INET6 ? &ctl->channel6 : &ctl->channel4, &state,
 		base, peer->dynamic, ctl_wall_s());
@@ -154,7 +156,8 @@ static struct ctl_peer *restore_peer(struct ctl *ctl, const struct shm_control_r
 	peer->reneg_ms = rec->reneg_ms != 0 ? rec->reneg_ms : CTL_NEVER;
 	peer->record_sequence = rec->sequence;
 	*ret_why = "channel";
-	if (restore_channel(ctl, peer, rec) < 0)
+	if (restore_channel(ctl, peer, rec->wrap, rec->channel, rec->base_key,
+		    (rec->flags & SHM_RECORD_DYNAMIC) != 0 ? rec->dynamic_key : NULL) < 0)
 		goto drop_peer;
 	*ret_why = "address";
 	if (ctl_policy_grant(ctl->policy, peer->id.cn, &peer->tunnel4, &peer->grant, ret_why) < 0)
@@ -218,6 +221,33 @@ static bool adopt(struct ctl *ctl, uint32_t slot, uint16_t generation)
 	ctl_peer_pump(ctl, peer);
 	ctl->count.adopted++;
 	return true;
+}
+
+// A first handshake whose TLS state is lost: its client is told by alerts to start again.
+static void end_handshake(struct ctl *ctl, const struct shm_shaking *entry)
+{
+	struct ctl_peer *peer = ctl_peer_create(ctl, &entry->endpoint);
+
+	if (peer == NULL)
+		return; // the client's own time-out remains
+	if (restore_channel(ctl, peer, entry->wrap, entry->channel, entry->base_key, NULL) < 0 ||
+		ctl_table_add(&ctl->table, peer) < 0) {
+		ctl_peer_drop(ctl, peer);
+		return;
+	}
+	ctl_abort_negotiation(ctl, peer);
+	ctl_peer_close(ctl, peer, NULL, "lost-handshake");
+}
+
+static void end_handshakes(struct ctl *ctl)
+{
+	struct shm_shaking entry;
+
+	for (uint32_t i = 0; i < SHM_SHAKING_MAX; i++) {
+		if (ctl_shaking_recover(&ctl->records, i, &entry) == 0)
+			end_handshake(ctl, &entry);
+	}
+	explicit_bzero(&entry, sizeof(entry));
 }
 
 // ---- All of them -----------------------------------------------------------------------------
@@ -393,6 +423,8 @@ void ctl_on_link_up(struct ctl *ctl, int control_fd)
 		return;
 	}
 	take_stock(ctl, rc == 1);
+	if (rc == 1)
+		end_handshakes(ctl);
 	// The dataplane keeps new records for the next control.
 	if (rc == 0 && ctl_link_greet_again(&ctl->link) < 0)
 		ctl_log(CTL_WARN, "the dataplane didn't take the records");

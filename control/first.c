@@ -12,6 +12,8 @@
 #include "control/hash.h"
 #include "control/peer.h"
 
+#define COOKIE_ADDRESS 40u // bytes of struct cookie_address
+
 // What binds a cookie to a client and to our own address.
 struct cookie_address {
 	struct shm_addr remote;
@@ -19,9 +21,9 @@ struct cookie_address {
 	uint16_t remote_port_be;
 	uint16_t local_port_be;
 };
-static_assert(sizeof(struct cookie_address) == CTL_COOKIE_ADDRESS, "no byte of unknown content");
+static_assert(sizeof(struct cookie_address) == COOKIE_ADDRESS, "no byte of unknown content");
 
-void ctl_cookie_address(const struct shm_endpoint *from, uint8_t ret_addr[CTL_COOKIE_ADDRESS])
+static void cookie_address(const struct shm_endpoint *from, uint8_t ret_addr[COOKIE_ADDRESS])
 {
 	struct cookie_address addr = { .remote = from->remote,
 		.local = from->local,
@@ -82,6 +84,7 @@ static void log_drop(struct ctl *ctl, const struct shm_punt *punt, const char *r
 static void mark_half_open(struct ctl *ctl, struct ctl_peer *peer, bool stateful)
 {
 	peer->flags |= CTL_PEER_HALF_OPEN;
+	peer->shaking = ctl_shaking_take(&ctl->records);
 	ctl->table.half_open++;
 	bucket_of(ctl, &peer->endpoint)->half_open++;
 	if (!stateful)
@@ -96,6 +99,8 @@ void ctl_first_closed(struct ctl *ctl, struct ctl_peer *peer)
 
 	if ((peer->flags & CTL_PEER_HALF_OPEN) == 0)
 		return;
+	ctl_shaking_drop(&ctl->records, peer->shaking);
+	peer->shaking = SHM_SLOT_NONE;
 	ctl->table.half_open--;
 	if (b->half_open > 0)
 		b->half_open--;
@@ -208,7 +213,7 @@ static void reply(struct ctl *ctl, const struct shm_punt *punt, uint16_t worker,
 
 void ctl_first_contact(struct ctl *ctl, const struct shm_punt *punt, uint16_t worker)
 {
-	uint8_t addr[CTL_COOKIE_ADDRESS];
+	uint8_t addr[COOKIE_ADDRESS];
 	struct ctl_bucket *b = bucket_of(ctl, &punt->from);
 	struct ovpn_first first;
 	uint8_t answer[256];
@@ -221,7 +226,7 @@ void ctl_first_contact(struct ctl *ctl, const struct shm_punt *punt, uint16_t wo
 		ctl->first.rate_limited++;
 		return;
 	}
-	ctl_cookie_address(&punt->from, addr);
+	cookie_address(&punt->from, addr);
 	switch (ovpn_stateless_recv(&ctl->stateless, addr, sizeof(addr), ctl_wall_ms(), punt->data,
 		punt->len, &first, answer, sizeof(answer), &answer_len)) {
 	case OVPN_FIRST_REPLY:
@@ -235,7 +240,6 @@ void ctl_first_contact(struct ctl *ctl, const struct shm_punt *punt, uint16_t wo
 	case OVPN_FIRST_STATEFUL: admit(ctl, punt, worker, &first, b); break;
 	case OVPN_FIRST_DROP:
 		ctl->first.dropped[first.reason]++;
-		ctl_first_orphan(ctl, punt, worker, &first);
 		if (first.reason == OVPN_FIRST_BAD_WRAP ||
 			first.reason == OVPN_FIRST_BAD_CLIENT_KEY)
 			log_drop(ctl, punt, ovpn_first_reason_name(first.reason));

@@ -37,23 +37,12 @@ struct ctl_first {
 	uint64_t accepted;
 	uint64_t rate_limited;
 	uint64_t too_many;
-	uint64_t orphans; // late packets of handshakes that an earlier control began
 	uint64_t dropped[OVPN_FIRST_REASON_COUNT];
 	struct ctl_limit limit; // of log lines
 };
 
 // A datagram without a peer.
 void ctl_first_contact(struct ctl *ctl, const struct shm_punt *punt, uint16_t worker);
-
-// A datagram that isn't a first one and belongs to no peer: if its cookie proves that an earlier
-// control shook hands with this client, end that handshake by a fatal alert, so that the client
-// starts again at once instead of after hand-window (decisions.md C5). In orphan.c.
-void ctl_first_orphan(struct ctl *ctl, const struct shm_punt *punt, uint16_t worker,
-	const struct ovpn_first *first);
-
-// The address that a cookie of this sender is bound to: 40 bytes.
-#define CTL_COOKIE_ADDRESS 40u
-void ctl_cookie_address(const struct shm_endpoint *from, uint8_t ret_addr[CTL_COOKIE_ADDRESS]);
 
 // The peer has a session now, or is gone: it isn't half-open any more.
 void ctl_first_closed(struct ctl *ctl, struct ctl_peer *peer);

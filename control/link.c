@@ -16,6 +16,7 @@
 
 #define RETRY_FIRST_MS 50u
 #define RETRY_MS 250u
+#define RETRY_REFUSED_MS 1000u
 #define EVENT_BATCH 128u // elements taken from one ring before the others get their turn
 #define PUNT_BATCH 32u
 
@@ -238,7 +239,7 @@ static void release(struct ctl_link *link)
 	for (uint16_t i = 0; i < SHM_WORKERS_MAX; i++)
 		close_fd(&link->worker[i].event_fd);
 	if (!link->ctl->stopping || link->ctl->stop_at_ms > ctl_now_ms())
-		schedule(link, RETRY_FIRST_MS);
+		schedule(link, link->refusal[0] != '\0' ? RETRY_REFUSED_MS : RETRY_FIRST_MS);
 }
 
 static void closed_cb(uv_handle_t *handle)
@@ -323,6 +324,7 @@ static void on_welcome(struct ctl_link *link, int *fds, unsigned n)
 	(void)uv_poll_start(&link->wake, UV_READABLE, wake_cb); // the descriptor is valid
 	link->state = CTL_LINK_UP;
 	link->said_waiting = false;
+	link->refusal[0] = '\0';
 	ctl_log(CTL_INFO, "dataplane connected path=%s sessions=%u workers=%u adopted=%u",
 		link->path, link->welcome.sessions, link->welcome.workers, link->welcome.adopted);
 	ctl_on_link_up(link->ctl, control);
@@ -343,8 +345,10 @@ static void on_greeting(struct ctl_link *link)
 		return;
 	if (rc == 0 && m.refused.kind == SHM_REFUSED && len <= sizeof(m.refused)) {
 		m.refused.text[sizeof(m.refused.text) - 1] = '\0';
-		ctl_log(CTL_ERROR, "the dataplane refuses this control reason=\"%s\"",
-			m.refused.text);
+		if (strcmp(link->refusal, m.refused.text) != 0)
+			ctl_log(CTL_ERROR, "the dataplane refuses this control reason=\"%s\"",
+				m.refused.text);
+		memcpy(link->refusal, m.refused.text, sizeof(link->refusal));
 		rc = -ECONNREFUSED;
 	} else if (rc == 0 && link->state == CTL_LINK_GREETED &&
 		shm_welcome_check(&m.welcome, len) == 0) {

@@ -39,6 +39,7 @@ struct ctl_link {
 	bool polling; // poll is initialised and active
 	bool waking; // the same of wake
 	bool said_waiting; // "waiting for the dataplane" was logged
+	char refusal[sizeof(((struct shm_refused *)NULL)->text)]; // the last, said once; "": none
 	unsigned closing; // handles that are being closed before the next attempt
 
 	struct shm_hello hello; // what we say, made once from the configuration

@@ -283,9 +283,8 @@ static int clear_path(const struct sockaddr_un *addr)
 		return -errno;
 	if (connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0)
 		rc = -EADDRINUSE;
-	else if (lstat(addr->sun_path, &st) == 0 && S_ISSOCK(st.st_mode) &&
-		unlink(addr->sun_path) < 0)
-		rc = -errno;
+	else if (lstat(addr->sun_path, &st) == 0)
+		rc = !S_ISSOCK(st.st_mode) ? -EEXIST : unlink(addr->sun_path) < 0 ? -errno : 0;
 	(void)close(fd); // only asked with it
 	return rc;
 }
@@ -311,7 +310,6 @@ static int bind_path(struct ctl_mgmt *m, const struct cfg_server *cfg)
 	if (strlen(cfg->control_socket) >= sizeof(addr.sun_path))
 		return -ENAMETOOLONG;
 	memcpy(addr.sun_path, cfg->control_socket, strlen(cfg->control_socket));
-	memcpy(m->path, addr.sun_path, sizeof(m->path));
 	rc = clear_path(&addr);
 	if (rc < 0)
 		return rc;
@@ -320,6 +318,7 @@ static int bind_path(struct ctl_mgmt *m, const struct cfg_server *cfg)
 		return -errno;
 	if (bind(m->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
 		return -errno;
+	memcpy(m->path, addr.sun_path, sizeof(m->path)); // from now on it is ours to remove
 	return give_away(m->path, cfg);
 }
 
@@ -372,14 +371,15 @@ void ctl_mgmt_stop(struct ctl *ctl)
 	{
 		client_close(c);
 	}
+	// The file goes before the socket: once nobody listens, a successor puts its own there.
+	if (m->janitor.fd >= 0)
+		ctl_janitor_clean(&m->janitor);
+	else if (m->path[0] != '\0')
+		(void)unlink(m->path); // it may be gone
 	if (m->listening)
 		uv_close((uv_handle_t *)&m->server, NULL);
 	if (m->fd >= 0)
 		(void)close(m->fd); // never listened on
-	if (m->janitor.fd >= 0)
-		ctl_janitor_clean(&m->janitor);
-	else if (m->listening || m->fd >= 0)
-		(void)unlink(m->path); // it may be gone
 	while (m->clients != NULL)
 		(void)uv_run(ctl->loop, UV_RUN_NOWAIT); // until they are closed
 	ctl->mgmt = NULL;

@@ -115,6 +115,7 @@ int ctl_nego_begin(struct ctl *ctl, struct ctl_peer *peer, bool first)
 		ctl_parked_drop(&ctl->records, peer->parked);
 	peer->parked = SHM_SLOT_NONE;
 	reset_nego(peer->nego, first);
+	peer->abort_until_ms = 0;
 	ctl_peer_activate(ctl, peer);
 	return 0;
 }

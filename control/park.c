@@ -8,6 +8,10 @@
 #include "control/ctl.h"
 #include "control/peer.h"
 
+// Alerts may get lost; a client that has given up ignores them.
+#define ABORT_EACH_MS 1000u
+#define ABORT_FOR_MS 4000u
+
 static const struct ovpn_rel_out *find_out(const struct ovpn_reliable *rel, uint32_t message_id)
 {
 	for (unsigned i = 0; i < OVPN_REL_SEND_WINDOW; i++) {
@@ -105,16 +109,24 @@ int ctl_unpark(struct ctl *ctl, struct ctl_peer *peer, uint32_t index)
 void ctl_abort_negotiation(struct ctl *ctl, struct ctl_peer *peer)
 {
 	struct shm_inject m = { .slot = peer->slot, .generation = peer->generation };
+	uint64_t now = ctl_now_ms();
 	size_t len;
 
+	m.to = peer->endpoint;
 	for (unsigned i = 0; ovpn_channel_abort(&peer->ch, i, m.data, sizeof(m.data), &len) > 0;
 		i++) {
 		m.len = (uint16_t)len;
-		m.to = peer->endpoint;
 		if (ctl_link_inject(&ctl->link, peer->worker, &m) < 0)
-			ctl->count.inject_full++; // its next packet brings another one
+			ctl->count.inject_full++; // another one follows
 	}
-	ctl->count.aborted++;
-	ctl_peer_log(
-		CTL_INFO, peer, "lost negotiation ended by an alert key_id=%u", peer->ch.key_id);
+	peer->abort_next_ms = now + ABORT_EACH_MS;
+	if (peer->abort_until_ms == 0) {
+		peer->abort_until_ms = now + ABORT_FOR_MS;
+		ctl->count.aborted++;
+		ctl_peer_log(CTL_INFO, peer, "lost negotiation ended by an alert key_id=%u",
+			peer->ch.key_id);
+		ctl_peer_activate(ctl, peer);
+	} else if (now >= peer->abort_until_ms) {
+		peer->abort_until_ms = 0;
+	}
 }

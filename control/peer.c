@@ -67,6 +67,7 @@ struct ctl_peer *ctl_peer_create(struct ctl *ctl, const struct shm_endpoint *end
 	peer->endpoint = *endpoint;
 	peer->slot = SHM_SLOT_NONE;
 	peer->parked = SHM_SLOT_NONE;
+	peer->shaking = SHM_SLOT_NONE;
 	peer->reneg_ms = CTL_NEVER;
 	peer->created_ms = ctl_now_ms();
 	return peer;
@@ -281,11 +282,13 @@ void ctl_peer_tick(struct ctl *ctl, struct ctl_peer *peer, uint64_t now_ms)
 		ctl_nego_failed(ctl, peer, "hand-window is over");
 		return;
 	}
+	if (peer->abort_until_ms != 0 && now_ms >= peer->abort_next_ms)
+		ctl_abort_negotiation(ctl, peer);
 	if (peer->nego != NULL && peer->nego->deferred)
 		ctl_connect_resume(ctl, peer);
 	if (ovpn_channel_deadline(&peer->ch) <= now_ms)
 		ctl_peer_pump(ctl, peer);
-	if (peer->nego == NULL && peer->state == CTL_PEER_CONNECTED)
+	if (peer->nego == NULL && peer->state == CTL_PEER_CONNECTED && peer->abort_until_ms == 0)
 		deactivate(ctl, peer);
 }
 
@@ -332,11 +335,30 @@ static void save_wrap(struct shm_control_record *rec, const struct ctl_peer *pee
 	explicit_bzero(&saved, sizeof(saved));
 }
 
+// A first handshake: what is needed to end it by an alert.
+static void save_shaking(struct ctl *ctl, const struct ctl_peer *peer)
+{
+	struct shm_shaking entry = { .wrap = (uint8_t)peer->wrap, .endpoint = peer->endpoint };
+	struct ovpn_channel_state channel;
+	struct ovpn_wrap_saved saved;
+
+	if (peer->shaking == SHM_SLOT_NONE)
+		return;
+	ovpn_channel_export(&peer->ch, &channel);
+	memcpy(entry.channel, &channel, sizeof(channel));
+	if (peer->base != NULL && ovpn_wrap_keys_save(peer->base, &saved) == 0)
+		memcpy(entry.base_key, saved.bytes, sizeof(entry.base_key));
+	ctl_shaking_write(&ctl->records, peer->shaking, &entry);
+	explicit_bzero(&entry, sizeof(entry));
+	explicit_bzero(&saved, sizeof(saved));
+}
+
 void ctl_peer_save(struct ctl *ctl, struct ctl_peer *peer)
 {
 	struct shm_control_record rec = { 0 };
 	struct ovpn_channel_state channel;
 
+	save_shaking(ctl, peer);
 	if (peer->state != CTL_PEER_CONNECTED && peer->state != CTL_PEER_CLOSING)
 		return;
 	if (peer->slot == SHM_SLOT_NONE || ctl->table.by_slot[peer->slot] != peer)

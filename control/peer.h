@@ -149,6 +149,9 @@ struct ctl_peer {
 	uint32_t parked; // entry of the parking place, SHM_SLOT_NONE: none
 	uint32_t parked_next; // next message id when it was written
 	uint32_t record_sequence;
+	uint32_t shaking; // entry of the list of handshakes, SHM_SLOT_NONE: none
+	uint64_t abort_next_ms; // next alert for a lost negotiation
+	uint64_t abort_until_ms; // last one; 0: none is sent
 	char why[48]; // reason of closing, for the log
 };
 
@@ -263,7 +266,7 @@ void ctl_park(struct ctl *ctl, struct ctl_peer *peer);
 // none.
 int ctl_unpark(struct ctl *ctl, struct ctl_peer *peer, uint32_t index);
 
-// End a negotiation whose TLS state is lost by fatal alerts.
+// End a negotiation whose TLS state is lost by fatal alerts, now and a few times more.
 void ctl_abort_negotiation(struct ctl *ctl, struct ctl_peer *peer);
 
 // ---- Rekeying (rekey.c) ----------------------------------------------------------------------

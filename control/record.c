@@ -11,6 +11,7 @@
 
 #include "protocol/cipher.h"
 #include "protocol/tls/channel.h"
+#include "shm/message.h"
 
 static_assert(sizeof(struct ovpn_channel_state) <= SHM_RECORD_CHANNEL, "stored as it is");
 static_assert(sizeof(struct ovpn_wrap_saved) == SHM_RECORD_KEY, "stored as it is");
@@ -44,7 +45,8 @@ size_t ctl_records_bytes(uint32_t sessions)
 		(size_t)sessions * sizeof(struct shm_control_record);
 
 	bytes = (bytes + 4095) & ~(size_t)4095;
-	return bytes + SHM_PARKED_MAX * sizeof(struct shm_parked);
+	bytes += SHM_PARKED_MAX * sizeof(struct shm_parked);
+	return bytes + SHM_SHAKING_MAX * sizeof(struct shm_shaking);
 }
 
 static int map(struct ctl_records *r, int fd, uint32_t sessions)
@@ -59,7 +61,8 @@ static int map(struct ctl_records *r, int fd, uint32_t sessions)
 		.record = (struct shm_control_record *)(p + sizeof(struct shm_control_header)),
 		.sessions = sessions,
 		.bytes = bytes };
-	r->parked = (struct shm_parked *)(p + bytes - SHM_PARKED_MAX * sizeof(struct shm_parked));
+	r->shaking = (struct shm_shaking *)(p + bytes) - SHM_SHAKING_MAX;
+	r->parked = (struct shm_parked *)r->shaking - SHM_PARKED_MAX;
 	return 0;
 }
 
@@ -86,6 +89,7 @@ int ctl_records_create(struct ctl_records *r, uint32_t sessions, const uint8_t i
 	h->record_size = sizeof(struct shm_control_record);
 	h->sessions = sessions;
 	h->parked = SHM_PARKED_MAX;
+	h->shaking = SHM_SHAKING_MAX;
 	memcpy(h->instance, instance, sizeof(h->instance));
 	memcpy(h->tls_hash, tls_hash, sizeof(h->tls_hash));
 	ctl_records_set_cookies(r, cookies);
@@ -103,7 +107,7 @@ static bool header_fits(
 {
 	return h->magic == SHM_RECORD_MAGIC && h->version == SHM_RECORD_VERSION &&
 		h->record_size == sizeof(struct shm_control_record) && h->sessions == sessions &&
-		h->parked == SHM_PARKED_MAX &&
+		h->parked == SHM_PARKED_MAX && h->shaking == SHM_SHAKING_MAX &&
 		memcmp(h->instance, instance, sizeof(h->instance)) == 0 &&
 		h->checksum == checksum(SUM_BEGIN(h), HEADER_SUM_BYTES);
 }
@@ -294,4 +298,61 @@ int ctl_parked_get(struct ctl_records *r, uint32_t index, uint32_t slot, uint16_
 		return -EBADMSG;
 	r->parked_used[index] = 1;
 	return 0;
+}
+
+// ---- First handshakes ------------------------------------------------------------------------
+
+uint32_t ctl_shaking_take(struct ctl_records *r)
+{
+	for (uint32_t n = 0; r->header != NULL && n < SHM_SHAKING_MAX; n++) {
+		uint32_t i = (r->shaking_next + n) % SHM_SHAKING_MAX;
+
+		if (r->shaking_used[i] != 0)
+			continue;
+		r->shaking_used[i] = 1;
+		r->shaking_next = i + 1;
+		return i;
+	}
+	return SHM_SLOT_NONE;
+}
+
+// A kill in the middle leaves a wrong checksum: that handshake is forgotten, nothing else.
+void ctl_shaking_write(struct ctl_records *r, uint32_t index, struct shm_shaking *entry)
+{
+	if (r->header == NULL || index >= SHM_SHAKING_MAX)
+		return;
+	entry->used = 1;
+	entry->checksum = checksum(SUM_BEGIN(entry), SUM_BYTES(entry));
+	memcpy(&r->shaking[index], entry, sizeof(*entry));
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+void ctl_shaking_drop(struct ctl_records *r, uint32_t index)
+{
+	if (r->header == NULL || index >= SHM_SHAKING_MAX)
+		return;
+	explicit_bzero(&r->shaking[index], sizeof(r->shaking[index]));
+	r->shaking_used[index] = 0;
+}
+
+int ctl_shaking_check(const struct shm_shaking *entry)
+{
+	if (entry->checksum != checksum(SUM_BEGIN(entry), SUM_BYTES(entry)))
+		return -EBADMSG;
+	return entry->used == 1 && entry->wrap <= SHM_RECORD_WRAP_V2 &&
+			shm_endpoint_check(&entry->endpoint) == 0
+		? 0
+		: -EBADMSG;
+}
+
+int ctl_shaking_recover(struct ctl_records *r, uint32_t index, struct shm_shaking *ret_entry)
+{
+	int rc;
+
+	if (r->header == NULL || index >= SHM_SHAKING_MAX || r->shaking[index].used == 0)
+		return -ENOENT;
+	*ret_entry = r->shaking[index];
+	rc = ctl_shaking_check(ret_entry);
+	ctl_shaking_drop(r, index);
+	return rc;
 }

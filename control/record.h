@@ -15,10 +15,13 @@ struct ctl_records {
 	struct shm_control_header *header; // NULL: none yet
 	struct shm_control_record *record;
 	struct shm_parked *parked;
+	struct shm_shaking *shaking;
 	uint32_t sessions;
 	size_t bytes;
 	uint32_t parked_next; // where the search for a free entry begins
+	uint32_t shaking_next;
 	uint8_t parked_used[SHM_PARKED_MAX];
+	uint8_t shaking_used[SHM_SHAKING_MAX];
 };
 
 // Bytes of the memfd for so many sessions.
@@ -63,3 +66,18 @@ void ctl_parked_drop(struct ctl_records *r, uint32_t index);
 int ctl_parked_get(struct ctl_records *r, uint32_t index, uint32_t slot, uint16_t generation,
 	struct shm_parked *ret_parked);
 int ctl_parked_check(const struct shm_parked *parked, uint32_t slot, uint16_t generation);
+
+// Reserve an entry for a first handshake. Returns its index, or SHM_SLOT_NONE when all are taken:
+// such a handshake is forgotten by a restart.
+uint32_t ctl_shaking_take(struct ctl_records *r);
+
+// Write the entry; the checksum is filled in. index SHM_SLOT_NONE does nothing.
+void ctl_shaking_write(struct ctl_records *r, uint32_t index, struct shm_shaking *entry);
+
+// The handshake is over: wipe and free the entry. index SHM_SLOT_NONE does nothing.
+void ctl_shaking_drop(struct ctl_records *r, uint32_t index);
+
+// Copy an entry of an earlier control out, check it, and free it.
+// Returns 0, -ENOENT when it isn't in use, -EBADMSG when it is damaged.
+int ctl_shaking_recover(struct ctl_records *r, uint32_t index, struct shm_shaking *ret_entry);
+int ctl_shaking_check(const struct shm_shaking *entry);

@@ -156,7 +156,6 @@ static json_t *counters(const struct ctl *ctl)
 		{ "first_accepted", f->accepted },
 		{ "first_rate_limited", f->rate_limited },
 		{ "first_too_many", f->too_many },
-		{ "first_orphans", f->orphans },
 	};
 	json_t *o = json_object();
 

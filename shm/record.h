@@ -15,6 +15,7 @@
 #define SHM_RECORD_SERIAL 64u // serial number of the certificate, hex, and NUL
 #define SHM_PARKED_MAX 1024u // sessions whose last packets are kept at a time
 #define SHM_PARKED_BYTES 2008u
+#define SHM_SHAKING_MAX 1024u // first handshakes that are remembered at a time
 
 enum shm_record_flag {
 	SHM_RECORD_LIVE = 1u << 0, // the slot has a session; without it nothing else counts
@@ -89,6 +90,19 @@ struct shm_parked {
 };
 static_assert(sizeof(struct shm_parked) == 2048, "an element of the parking place");
 
+// A first handshake under way: enough to end it by an alert when its TLS state is lost
+// (decisions.md C5), so that the client starts again at once.
+struct shm_shaking {
+	uint32_t checksum; // of everything behind it
+	uint8_t used;
+	uint8_t wrap; // enum shm_record_wrap
+	uint8_t reserved[2];
+	struct shm_endpoint endpoint;
+	uint8_t channel[SHM_RECORD_CHANNEL];
+	uint8_t base_key[SHM_RECORD_KEY]; // tls-crypt-v2 only
+};
+static_assert(sizeof(struct shm_shaking) == 280, "an element of the list of handshakes");
+
 // First page of the memfd.
 struct shm_control_header {
 	uint32_t checksum; // of what follows, up to the end of tls_hash
@@ -97,6 +111,7 @@ struct shm_control_header {
 	uint32_t record_size; // sizeof(struct shm_control_record)
 	uint32_t sessions; // records behind the header
 	uint32_t parked; // entries behind the records
+	uint32_t shaking; // entries behind those
 	uint8_t instance[16]; // of the session table
 	uint8_t tls_hash[32]; // settings that answered the handshakes
 	// Keys of the cookies, newest first: two copies, `cookie_index & 1` is the valid one.
@@ -105,6 +120,6 @@ struct shm_control_header {
 	uint8_t cookie_key[2][2][32];
 	// The last record on its way to its place: valid if its checksum is.
 	struct shm_control_record journal;
-	uint8_t pad[4096 - 76 - 12 - 128 - sizeof(struct shm_control_record)];
+	uint8_t pad[4096 - 80 - 12 - 128 - sizeof(struct shm_control_record)];
 };
 static_assert(sizeof(struct shm_control_header) == 4096, "the header has a page of its own");

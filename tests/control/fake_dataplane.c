@@ -3,7 +3,9 @@
 // relays control-channel datagrams between one UDP socket and visp-control. Data packets are
 // counted and dropped. With it the whole control channel runs against stock clients without DPDK.
 //
-// usage: ctl-fake-dataplane SOCKET ADDRESS PORT SESSIONS
+// usage: ctl-fake-dataplane SOCKET ADDRESS PORT SESSIONS [DELAY_MS [LOSS_PERCENT]]
+//
+// Delay and loss count each way, for handshakes that can be interrupted in every phase.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +30,23 @@
 
 static const uint32_t entries[SHM_RING_KINDS] = { 1024, 1024, 512, 512, 512 };
 
+#define HELD_MAX 4096u
+
+// A datagram on its slow way: towards control as a punt, towards the client as an inject.
+struct held {
+	uint64_t due_ms;
+	bool up;
+	union {
+		struct shm_punt punt;
+		struct shm_inject inject;
+	};
+};
+
 struct fake {
+	struct held *held; // first in, first out
+	unsigned held_first, held_count;
+	unsigned delay_ms;
+	unsigned loss_percent;
 	struct shm_table table;
 	int listener, conn, udp;
 	int sessions_fd, keys_fd, control_fd;
@@ -150,23 +168,44 @@ static void commands(struct fake *f)
 
 // ---- Datagrams -------------------------------------------------------------------------------
 
+static void deliver_down(struct fake *f, const struct shm_inject *m)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	struct shm_endpoint e = m->to;
+
+	if (m->slot != SHM_SLOT_NONE && shm_endpoint_read(&f->table.session[m->slot], &e) < 0)
+		return;
+	to.sin_port = e.remote_port_be;
+	memcpy(&to.sin_addr, e.remote.bytes, 4);
+	(void)sendto(f->udp, m->data, m->len, 0, (struct sockaddr *)&to, sizeof(to));
+}
+
+// Room for a datagram that is due later; NULL when it is lost on its way.
+static struct held *hold(struct fake *f, bool up)
+{
+	struct held *h;
+
+	if ((unsigned)(random() % 100) < f->loss_percent || f->held_count == HELD_MAX)
+		return NULL;
+	h = &f->held[(f->held_first + f->held_count++) % HELD_MAX];
+	h->due_ms = now_ms() + f->delay_ms;
+	h->up = up;
+	return h;
+}
+
 static void injects(struct fake *f)
 {
 	struct shm_inject m;
+	struct held *h;
 
 	while (shm_ring_get(&f->ring[SHM_RING_INJECT], &m, sizeof(m)) > 0) {
-		struct sockaddr_in to = { .sin_family = AF_INET };
-		struct shm_endpoint e = m.to;
-
 		if (shm_inject_check(&m, f->table.sessions) < 0) {
 			(void)fprintf(stderr, "fake dataplane: bad inject\n");
 			continue;
 		}
-		if (m.slot != SHM_SLOT_NONE && shm_endpoint_read(&f->table.session[m.slot], &e) < 0)
-			continue;
-		to.sin_port = e.remote_port_be;
-		memcpy(&to.sin_addr, e.remote.bytes, 4);
-		(void)sendto(f->udp, m.data, m.len, 0, (struct sockaddr *)&to, sizeof(to));
+		h = hold(f, false);
+		if (h != NULL)
+			h->inject = m;
 	}
 }
 
@@ -195,6 +234,7 @@ static void datagrams(struct fake *f)
 {
 	struct shm_punt p;
 	struct sockaddr_in from;
+	struct held *h;
 
 	for (;;) {
 		socklen_t len = sizeof(from);
@@ -216,11 +256,31 @@ static void datagrams(struct fake *f)
 		memcpy(p.from.remote.bytes, &from.sin_addr, 4);
 		p.from.remote_port_be = from.sin_port;
 		p.at_ms = now_ms();
-		if (f->rings == NULL)
-			continue;
-		(void)shm_ring_put(
-			&f->ring[is_known(f, &p) ? SHM_RING_PUNT_KNOWN : SHM_RING_PUNT_NEW], &p,
-			sizeof(p));
+		h = hold(f, true);
+		if (h != NULL)
+			h->punt = p;
+	}
+}
+
+static void deliver_up(struct fake *f, struct shm_punt *p)
+{
+	if (f->rings == NULL)
+		return;
+	(void)shm_ring_put(
+		&f->ring[is_known(f, p) ? SHM_RING_PUNT_KNOWN : SHM_RING_PUNT_NEW], p, sizeof(*p));
+}
+
+static void deliver(struct fake *f)
+{
+	while (f->held_count > 0 && f->held[f->held_first].due_ms <= now_ms()) {
+		struct held *h = &f->held[f->held_first];
+
+		if (h->up)
+			deliver_up(f, &h->punt);
+		else
+			deliver_down(f, &h->inject);
+		f->held_first = (f->held_first + 1) % HELD_MAX;
+		f->held_count--;
 	}
 }
 
@@ -334,7 +394,7 @@ static void loop(struct fake *f)
 				shm_ring_count(&f->ring[SHM_RING_INJECT]) > 0)
 				(void)eventfd_write(f->worker_fd, 1);
 		}
-		(void)poll(p, 4, 100);
+		(void)poll(p, 4, f->held_count > 0 ? 2 : 100);
 		if (f->rings != NULL)
 			shm_sleep_end(&f->rings->worker_sleeps[0]);
 		if ((p[0].revents & POLLIN) != 0) {
@@ -352,6 +412,7 @@ static void loop(struct fake *f)
 			injects(f);
 		}
 		datagrams(f);
+		deliver(f);
 		wake_control(f);
 	}
 }
@@ -361,10 +422,17 @@ int main(int argc, char **argv)
 	struct fake f = { .conn = -1, .control_fd = -1 };
 	struct sigaction sa = { .sa_handler = on_signal };
 
-	if (argc != 5) {
-		(void)fprintf(stderr, "usage: %s SOCKET ADDRESS PORT SESSIONS\n", argv[0]);
+	if (argc < 5 || argc > 7) {
+		(void)fprintf(stderr,
+			"usage: %s SOCKET ADDRESS PORT SESSIONS [DELAY_MS [LOSS_PERCENT]]\n",
+			argv[0]);
 		return 2;
 	}
+	f.delay_ms = argc > 5 ? (unsigned)atoi(argv[5]) : 0;
+	f.loss_percent = argc > 6 ? (unsigned)atoi(argv[6]) : 0;
+	f.held = calloc(HELD_MAX, sizeof(*f.held));
+	if (f.held == NULL)
+		die("memory");
 	(void)sigaction(SIGTERM, &sa, NULL);
 	(void)sigaction(SIGINT, &sa, NULL);
 	errno = -shm_table_create((uint32_t)atoi(argv[4]), SHM_PAGES_SMALL, &f.table);
@@ -381,5 +449,6 @@ int main(int argc, char **argv)
 	(void)unlink(argv[1]);
 	(void)printf("data packets %lu\n", f.data_packets);
 	shm_table_done(&f.table);
+	free(f.held);
 	return 0;
 }
