@@ -36,16 +36,11 @@ int cfg_fail(struct cfg_apply *a, const struct cfg_line *l, const char *fmt, ...
 
 int cfg_fail_file(struct cfg_apply *a, const struct cfg_lines *lines, const char *fmt, ...)
 {
-	const char *file = lines->n > 0 ? lines->list[0].file : "configuration";
+	const char *file = lines->file; // counts more than the command line before it
 	va_list ap;
 
-	// A file counts more than the command line before it.
-	for (size_t i = 0; i < lines->n; i++) {
-		if (lines->list[i].file[0] != '[') {
-			file = lines->list[i].file;
-			break;
-		}
-	}
+	if (file == NULL)
+		file = lines->n > 0 ? lines->list[0].file : "configuration";
 	va_start(ap, fmt);
 	fail_record(a, file, 0, -EINVAL, fmt, ap);
 	va_end(ap);

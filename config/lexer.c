@@ -313,6 +313,8 @@ int cfg_lines_add_text(struct cfg_lines *lines, const char *name, unsigned first
 
 	if (r.name == NULL)
 		return -ENOMEM;
+	if (lines->file == NULL)
+		lines->file = r.name;
 	if (len > CFG_FILE_MAX) {
 		cfg_error_set(err, name, 0, "larger than %u bytes", CFG_FILE_MAX);
 		return -EFBIG;
@@ -342,6 +344,8 @@ static int file_add(struct cfg_lines *lines, const char *path, const char *from,
 	r.name = cfg_mem_strndup(lines->mem, path, strlen(path));
 	r.at = text;
 	r.end = text + len;
+	if (lines->file == NULL)
+		lines->file = r.name;
 	rc = r.name != NULL ? text_add(&r) : -ENOMEM;
 	cfg_secret_free(text, len);
 	return rc;

@@ -30,6 +30,7 @@ struct cfg_lines {
 	struct cfg_mem *mem;
 	struct cfg_line *list;
 	size_t n;
+	const char *file; // the first file that was read, also an empty one; NULL: none
 };
 
 // Make an empty list. Returns 0 or -ENOMEM.

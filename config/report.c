@@ -34,6 +34,9 @@ static int note_append(
 {
 	char *copy;
 
+	// One mistake that several settings share is said once.
+	if (notes->n > 0 && strcmp(notes->list[notes->n - 1].text, text) == 0)
+		return 0;
 	if (notes->n == notes->cap) {
 		size_t cap = notes->cap > 0 ? notes->cap * 2 : 16;
 		struct cfg_note *list = reallocarray(notes->list, cap, sizeof(*list));

@@ -252,7 +252,7 @@ GTC_TEST(cfg_server, missing)
 			   NULL, &cfg, &err) < 0);
 	GTC_EXPECT_STR(err.text, "f:3: 'cert' needs a 'key'");
 	GTC_EXPECT(PARSE_TEXT(cfg_server_parse, "", NULL, &cfg, &err) < 0);
-	GTC_EXPECT_STR(err.text, "configuration: no 'server' line, so clients get no addresses");
+	GTC_EXPECT_STR(err.text, "f: no 'server' line, so clients get no addresses");
 }
 
 // --check lists everything that deserves a remark, with its line.
