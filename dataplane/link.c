@@ -53,7 +53,11 @@ static void refuse(struct dp_peer *p, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(m.text, sizeof(m.text), fmt, ap); // cut when too long
 	va_end(ap);
-	dp_log(DP_LOG_NOTICE, "control (pid %d) refused: %s", p->cred.pid, m.text);
+	// It will try again and again; once is enough to be said.
+	if (p->cred.pid != p->link->refused_pid || strcmp(m.text, p->link->refused_text) != 0)
+		dp_log(DP_LOG_NOTICE, "control (pid %d) refused: %s", p->cred.pid, m.text);
+	p->link->refused_pid = p->cred.pid;
+	memcpy(p->link->refused_text, m.text, sizeof(m.text));
 	(void)shm_send(p->watch.fd, &m, sizeof(m), NULL, 0); // the peer may have gone
 	p->link->refused++;
 	peer_close(p);

@@ -58,6 +58,8 @@ struct dp_link {
 
 	uint64_t epoch; // connections so far
 	uint64_t refused; // connections that were refused
+	pid_t refused_pid; // whom last, and why
+	char refused_text[sizeof(((struct shm_refused *)NULL)->text)];
 	uint64_t broken; // controls that were disconnected for impossible ring indices
 };
 

@@ -72,12 +72,15 @@ static int load(const char *path, struct cfg_dataplane **ret_cfg)
 	struct cfg_notes notes = { 0 };
 	struct cfg_error err = { 0 };
 	int rc = cfg_dataplane_load(path, &notes, ret_cfg, &err);
+	bool said = false;
 
 	for (size_t i = 0; i < notes.n; i++) {
-		if (notes.list[i].kind != CFG_NOTE_ERROR)
-			dp_log(DP_LOG_NOTICE, "%s", notes.list[i].text);
+		bool error = notes.list[i].kind == CFG_NOTE_ERROR;
+
+		dp_log(error ? DP_LOG_ERROR : DP_LOG_NOTICE, "%s", notes.list[i].text);
+		said |= error;
 	}
-	if (rc < 0)
+	if (rc < 0 && !said)
 		dp_log(DP_LOG_ERROR, "%s", err.text);
 	cfg_notes_done(&notes);
 	return rc;
