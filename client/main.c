@@ -118,7 +118,7 @@ int main(int argc, char **argv)
 		status = 0;
 		goto done;
 	}
-	if (lines.n == 0) {
+	if (lines.n == 0 && !cli.has_config) {
 		fputs(usage, stderr);
 		goto done;
 	}

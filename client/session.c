@@ -57,8 +57,8 @@ static int read_key(const struct cfg_blob *blob, struct vc_wrap *wrap, bool v2)
 	else
 		rc = ovpn_static_key_parse(text, len, &wrap->base, &why);
 	if (rc < 0)
-		vc_log(VC_ERROR, "%s:%u: %s: %s%s", blob->file, blob->line, blob->option,
-			blob->path != NULL ? "" : "inline key: ", why.reason);
+		vc_log(VC_ERROR, "%s:%u: %s: %s: %s", blob->file, blob->line, blob->option,
+			blob->path != NULL ? blob->path : "inline key", why.reason);
 	cfg_secret_free(text, len);
 	return rc;
 }
