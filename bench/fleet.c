@@ -20,6 +20,7 @@
 #define PING_MS 10000u
 #define TIMEOUT_MS 60000u
 #define STAMP_MAGIC 0x56495350u
+#define FIRST_PORT 1024u
 #define ETH 14u
 #define IP 20u
 #define UDP 8u
@@ -81,7 +82,7 @@ int pg_fleet_create(struct pg_fleet *f, uint32_t n, enum ovpn_cipher cipher)
 		{ 2, 0x56, 0, 0, 0, 3 } };
 	int rc;
 
-	*f = (struct pg_fleet){ .n = n, .cipher = cipher };
+	*f = (struct pg_fleet){ .n = n, .flows = 1, .cipher = cipher };
 	memcpy(f->server_mac, macs[0], 6);
 	memcpy(f->client_mac, macs[1], 6);
 	memcpy(f->inner_mac, macs[2], 6);
@@ -258,13 +259,13 @@ static void put_udp(uint8_t *p, uint32_t src, uint32_t dst, uint32_t len)
 }
 
 static void put_inner(uint8_t *p, uint32_t src, uint32_t dst, uint16_t len, uint32_t slot,
-	uint32_t seq, uint64_t tsc)
+	uint32_t seq, uint64_t tsc, uint32_t flows)
 {
 	struct stamp_wire w = { .magic = STAMP_MAGIC, .slot = slot, .seq = seq };
 
 	memcpy(w.tsc, &tsc, sizeof(tsc));
 	put_ip(p, src, dst, len);
-	put_udp(p + IP, 9, 9, len - IP);
+	put_udp(p + IP, FIRST_PORT + seq % flows, 9, len - IP); // 9: discard
 	memcpy(p + PG_STAMP_OFF, &w, sizeof(w));
 	if (len > PG_STAMP_OFF + sizeof(w)) // so that no byte of an earlier packet is sent
 		memset(p + PG_STAMP_OFF + sizeof(w), 0x5a, len - PG_STAMP_OFF - sizeof(w));
@@ -299,7 +300,7 @@ uint32_t pg_frame_up(struct pg_fleet *f, uint32_t slot, uint16_t inner_len, uint
 	uint32_t len = put_outer(f, slot, inner_len, frame, op);
 
 	put_inner(op->data, TUNNEL_NET + 2 + slot, HOST_ADDR, inner_len, slot,
-		++f->client[slot].up_seq, tsc);
+		++f->client[slot].up_seq, tsc, f->flows);
 	return len;
 }
 
@@ -332,8 +333,80 @@ uint32_t pg_frame_down(
 {
 	put_ethernet(frame, f->inner_mac, f->client_mac);
 	put_inner(frame + ETH, HOST_ADDR, TUNNEL_NET + 2 + slot, inner_len, slot,
-		++f->client[slot].down_seq, tsc);
+		++f->client[slot].down_seq, tsc, f->flows);
 	return ETH + inner_len;
+}
+
+uint32_t pg_frame_hostile(struct pg_fleet *f, enum pg_hostile kind, uint32_t slot,
+	uint16_t inner_len, uint64_t random, uint8_t *frame)
+{
+	struct pg_client saved = f->client[slot];
+	struct dp_crypto_op op;
+	uint32_t len;
+
+	f->client[slot].moves = (uint16_t)random;
+	f->client[slot].next_id += (uint32_t)(random >> 32) % 1000;
+	if (kind == PG_HOSTILE_RECONF) {
+		len = pg_frame_ping(f, slot, frame, &op);
+		len = pg_frame_reconf_end(slot, frame, len);
+	} else {
+		len = pg_frame_up(f, slot, inner_len, random, frame, &op);
+	}
+	memcpy(op.tag, &random, sizeof(random));
+	if (kind == PG_HOSTILE_GARBAGE)
+		fill(frame + PG_OUTER_HEAD, 16, random & ~0xffull); // opcode 0 or so
+	if (kind == PG_HOSTILE_GARBAGE)
+		frame[PG_OUTER_HEAD] = 0xf8 | (uint8_t)(random & 7);
+	f->client[slot] = saved;
+	return len;
+}
+
+int pg_outer_read(
+	const struct pg_fleet *f, uint8_t *frame, uint32_t len, struct pg_outer *ret_outer)
+{
+	struct ovpn_data_packet p;
+	uint32_t udp_len;
+	uint16_t port;
+	uint32_t dst;
+
+	if (len < PG_OUTER_HEAD || frame[ETH] != 0x45 || frame[ETH + 9] != IPPROTO_UDP)
+		return -ENOENT;
+	udp_len = (uint32_t)frame[ETH + IP + 4] << 8 | frame[ETH + IP + 5];
+	if (udp_len < UDP || udp_len > len - ETH - IP ||
+		ovpn_data_parse(OVPN_DATA_FORMAT_V2, frame + PG_OUTER_HEAD, udp_len - UDP, &p) <
+			0 ||
+		p.hdr.peer_id >= f->n)
+		return -ENOENT;
+	port = (uint16_t)(frame[ETH + IP + 2] << 8 | frame[ETH + IP + 3]);
+	memcpy(&dst, frame + ETH + 16, sizeof(dst));
+	*ret_outer = (struct pg_outer){
+		.slot = p.hdr.peer_id,
+		.packet_id = (uint32_t)p.packet_id,
+		.plain_len = p.ct_len,
+		.plain = p.ct,
+		.current = dst == pg_client_addr(f, p.hdr.peer_id) &&
+			port == client_port(f, p.hdr.peer_id),
+	};
+	return 0;
+}
+
+int pg_outer_open(struct pg_fleet *f, uint8_t *frame, struct pg_outer *outer)
+{
+	uint8_t *head = frame + PG_OUTER_HEAD;
+	const struct ovpn_data_layout *l = &ovpn_data_layouts[OVPN_DATA_FORMAT_V2];
+	struct dp_crypto_op op = {
+		.cell = f->down[outer->slot % PG_KEYS],
+		.data = outer->plain,
+		.aad = head + l->aad_off,
+		.aad_len = l->aad_len,
+		.tag = head + l->tag_off,
+		.len = outer->plain_len,
+		.packet_id = outer->packet_id,
+		.cipher = (uint8_t)f->cipher,
+	};
+
+	outer->opened = dp_crypto_open(f->crypto, &op, 1) == 1;
+	return outer->opened ? 0 : -EBADMSG;
 }
 
 int pg_stamp_read(const uint8_t *inner, uint32_t len, struct pg_stamp *ret_stamp)

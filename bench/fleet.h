@@ -4,6 +4,7 @@
 // the next packet-id and where it is now are remembered.
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "dataplane/crypto/crypto.h"
@@ -29,12 +30,15 @@ struct pg_client {
 	uint32_t next_id; // packet-id of the next packet
 	uint32_t up_seq; // stamps
 	uint32_t down_seq;
+	uint32_t up_seen; // newest stamp that came out of the inner port
+	uint32_t down_seen; // newest packet-id that came out of the outer port
 	uint16_t moves; // changes of address: decides the present one
 	uint16_t generation;
 };
 
 struct pg_fleet {
 	uint32_t n;
+	uint32_t flows; // UDP ports that a client's inner packets come from in turn, 1 at least
 	enum ovpn_cipher cipher;
 	struct dp_crypto *crypto; // of the generating thread
 	uint8_t (*up)[DP_CRYPTO_CELL]; // expanded keys, client to server
@@ -76,6 +80,36 @@ uint32_t pg_frame_reconf_end(uint32_t slot, uint8_t *frame, uint32_t len);
 // The frame of a plaintext packet from a host to the client's tunnel address. Returns its length.
 uint32_t pg_frame_down(
 	struct pg_fleet *f, uint32_t slot, uint16_t inner_len, uint64_t tsc, uint8_t *frame);
+
+enum pg_hostile {
+	PG_HOSTILE_GARBAGE, // to our port, no opcode that is in use
+	PG_HOSTILE_RECONF, // reconfiguration Ping with the right session id and a wrong tag
+	PG_HOSTILE_DATA, // P_DATA_V2 with the right peer-id from elsewhere, wrong tag
+	PG_HOSTILE_KINDS
+};
+
+// A frame that nobody with the client's keys sent; random chooses where it comes from. Room as for
+// pg_frame_up(). Returns its length.
+uint32_t pg_frame_hostile(struct pg_fleet *f, enum pg_hostile kind, uint32_t slot,
+	uint16_t inner_len, uint64_t random, uint8_t *frame);
+
+// What a frame from the outer port is.
+struct pg_outer {
+	uint32_t slot;
+	uint32_t packet_id;
+	uint16_t plain_len;
+	bool current; // it went to the client's present address
+	bool opened; // decrypted in place by pg_outer_open()
+	uint8_t *plain;
+};
+
+// Read the headers of a frame that the server sent. Returns 0, -ENOENT when it is no data packet
+// for one of the clients. Nothing is decrypted.
+int pg_outer_read(
+	const struct pg_fleet *f, uint8_t *frame, uint32_t len, struct pg_outer *ret_outer);
+
+// Decrypt it in place. Returns 0 or -EBADMSG.
+int pg_outer_open(struct pg_fleet *f, uint8_t *frame, struct pg_outer *outer);
 
 // Stamp of a plaintext inner packet of len bytes. Returns 0 or -EBADMSG when it isn't ours.
 int pg_stamp_read(const uint8_t *inner, uint32_t len, struct pg_stamp *ret_stamp);

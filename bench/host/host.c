@@ -262,6 +262,27 @@ uint16_t pg_host_port(struct pg_host *h, bool outer)
 	return h->core.port[outer ? 0 : 1].id;
 }
 
+int pg_host_far_end(struct pg_host *h, bool outer)
+{
+	unsigned i = outer ? 0 : 1;
+	struct rte_eth_conf conf = { 0 };
+	char name[32];
+	int id;
+
+	(void)snprintf(name, sizeof(name), "net_ring_far%u_%u", hosts, i);
+	id = rte_eth_from_rings(name, h->from[i], h->core.workers, h->to[i], h->core.workers, 0);
+	if (id < 0)
+		return -rte_errno;
+	if (rte_eth_dev_configure((uint16_t)id, h->core.workers, h->core.workers, &conf) < 0)
+		return -EIO;
+	for (uint16_t w = 0; w < h->core.workers; w++) {
+		if (rte_eth_rx_queue_setup((uint16_t)id, w, 512, 0, NULL, h->core.pool) < 0 ||
+			rte_eth_tx_queue_setup((uint16_t)id, w, 512, 0, NULL) < 0)
+			return -EIO;
+	}
+	return rte_eth_dev_start((uint16_t)id) < 0 ? -EIO : id;
+}
+
 unsigned pg_host_turn(struct pg_host *h)
 {
 	uint32_t before = h->refused;

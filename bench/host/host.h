@@ -42,6 +42,10 @@ struct rte_ring *pg_host_from(struct pg_host *h, bool outer, unsigned worker);
 // DPDK's number of a port.
 uint16_t pg_host_port(struct pg_host *h, bool outer);
 
+// A DPDK port at the far end of a port's rings: what it sends, the workers receive. One queue a
+// worker. Returns its number or -errno.
+int pg_host_far_end(struct pg_host *h, bool outer);
+
 // What main and control do between iterations: session ids, grace periods, events taken. Returns
 // acknowledgements with a status that isn't 0.
 unsigned pg_host_turn(struct pg_host *h);

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "bench/pktgen/output.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#define PCAP_MAGIC 0xa1b2c3d4u // microseconds
+#define PCAP_ETHERNET 1u
+
+static const struct {
+	const char *name;
+	double share;
+} points[] = {
+	{ "p50", 0.5 },
+	{ "p90", 0.9 },
+	{ "p99", 0.99 },
+	{ "p99_9", 0.999 },
+	{ "p99_99", 0.9999 },
+};
+#define POINTS (sizeof(points) / sizeof(points[0]))
+
+static void print_way(const char *name, const struct pg_way *w, double seconds)
+{
+	if (w->sent + w->refused == 0)
+		return;
+	printf("%-5s %9.0f packets/s  %7.3f Gbit/s  sent %lu, lost %ld, refused by the port %lu, "
+	       "reordered %lu, to an old address %lu\n",
+		name, (double)w->received / seconds, (double)w->bytes * 8 / seconds / 1e9,
+		(unsigned long)w->sent, (long)(w->sent - w->received), (unsigned long)w->refused,
+		(unsigned long)w->reordered, (unsigned long)w->to_old);
+}
+
+static void print_times(const char *name, const struct pg_hdr *h)
+{
+	if (h->n == 0)
+		return;
+	printf("%s in us:", name);
+	for (unsigned i = 0; i < POINTS; i++)
+		printf(" %s %.1f", points[i].name, (double)pg_hdr_at(h, points[i].share) / 1000);
+	printf(" max %.1f (%lu values)\n", (double)h->max_ns / 1000, (unsigned long)h->n);
+}
+
+void pg_result_print(const struct pg_result *r, const struct pg_about *about)
+{
+	if (about->install_per_second > 0)
+		printf("%u sessions installed, %.0f a second\n", about->sessions,
+			about->install_per_second);
+	if (about->search_loss >= 0)
+		printf("highest rate with a loss of at most %g: %.0f packets/s\n",
+			about->search_loss, r->offered);
+	print_way("up", &r->up, r->seconds);
+	print_way("down", &r->down, r->seconds);
+	print_times("latency", &r->latency);
+	if (r->moves > 0)
+		printf("%lu handovers, %lu answered\n", (unsigned long)r->moves,
+			(unsigned long)r->answered);
+	print_times("outage", &r->outage);
+	if (r->hostile > 0)
+		printf("%lu hostile frames\n", (unsigned long)r->hostile);
+	if (r->bad > 0)
+		printf("%lu packets did not decrypt\n", (unsigned long)r->bad);
+	if (r->worker_cycles > 0)
+		printf("workers: %.0f TSC cycles a packet\n",
+			(double)r->worker_cycles /
+				(double)(r->up.sent + r->down.sent + r->hostile));
+}
+
+static void json_way(FILE *f, const char *name, const struct pg_way *w, double seconds)
+{
+	(void)fprintf(f,
+		"  \"%s\": {\"sent\": %lu, \"received\": %lu, \"refused\": %lu, \"reordered\": "
+		"%lu, "
+		"\"to_old\": %lu, \"pps\": %.0f, \"gbit_s\": %.6f},\n",
+		name, (unsigned long)w->sent, (unsigned long)w->received, (unsigned long)w->refused,
+		(unsigned long)w->reordered, (unsigned long)w->to_old,
+		(double)w->received / seconds, (double)w->bytes * 8 / seconds / 1e9);
+}
+
+static void json_times(FILE *f, const char *name, const struct pg_hdr *h)
+{
+	(void)fprintf(f, "  \"%s\": {\"n\": %lu", name, (unsigned long)h->n);
+	for (unsigned i = 0; i < POINTS; i++)
+		(void)fprintf(f, ", \"%s\": %.3f", points[i].name,
+			(double)pg_hdr_at(h, points[i].share) / 1000);
+	(void)fprintf(f, ", \"max\": %.3f},\n", (double)h->max_ns / 1000);
+}
+
+int pg_result_json(const struct pg_result *r, const struct pg_about *about, const char *path)
+{
+	FILE *f = fopen(path, "we");
+	bool bad;
+
+	if (f == NULL)
+		return -errno;
+	(void)fprintf(f, "{\n  \"bench\": \"pktgen\", \"sessions\": %u, \"size\": %u,\n",
+		about->sessions, about->size);
+	(void)fprintf(f,
+		"  \"seconds\": %.6f, \"offered_pps\": %.0f, \"loss\": %.9f, \"search_loss\": "
+		"%g,\n",
+		r->seconds, r->offered, pg_result_loss(r), about->search_loss);
+	json_way(f, "up", &r->up, r->seconds);
+	json_way(f, "down", &r->down, r->seconds);
+	json_times(f, "latency_us", &r->latency);
+	json_times(f, "outage_us", &r->outage);
+	(void)fprintf(f,
+		"  \"handovers\": %lu, \"answered\": %lu, \"hostile\": %lu, \"bad\": %lu,\n"
+		"  \"worker_cycles\": %lu, \"install_per_second\": %.0f\n}\n",
+		(unsigned long)r->moves, (unsigned long)r->answered, (unsigned long)r->hostile,
+		(unsigned long)r->bad, (unsigned long)r->worker_cycles, about->install_per_second);
+	bad = ferror(f) != 0;
+	if (fclose(f) != 0)
+		bad = true;
+	return bad ? -EIO : 0;
+}
+
+int pg_write_pcap(struct pg_load *l, uint32_t n, const char *path)
+{
+	const uint32_t head[6] = { PCAP_MAGIC, 2 | 4u << 16, 0, 0, 65535, PCAP_ETHERNET };
+	uint8_t frame[PG_LOAD_ROOM];
+	FILE *f = fopen(path, "we");
+	bool bad;
+
+	if (f == NULL)
+		return -errno;
+	(void)fwrite(head, sizeof(head), 1, f); // errors show at the end
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t len = pg_load_frame(l, l->o.direction == PG_UP, frame);
+		uint32_t packet[4] = { i / 1000000, i % 1000000, len, len };
+
+		(void)fwrite(packet, sizeof(packet), 1, f);
+		(void)fwrite(frame, len, 1, f);
+	}
+	bad = ferror(f) != 0;
+	if (fclose(f) != 0)
+		bad = true;
+	return bad ? -EIO : 0;
+}
