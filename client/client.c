@@ -241,9 +241,13 @@ static void on_path(void *arg, enum vc_path_verdict verdict, const struct vc_pat
 	}
 	if (verdict == VC_PATH_LOST)
 		return;
-	// A handshake can't move: its cookie is bound to the address.
-	if (c->session.initial != NULL || c->session.active != NULL)
-		vc_client_again(c, "the address changed during the handshake", 0);
+	// A handshake can't move: its cookie is bound to the address. It begins again at once.
+	if (!c->again_pending && (c->session.initial != NULL || c->session.active != NULL)) {
+		vc_log(VC_INFO, "the address changed during the handshake");
+		drop_session(c);
+		vc_connect_now(c);
+		return;
+	}
 	vc_connect_path(c);
 }
 

@@ -15,6 +15,7 @@
 
 static void attempt(struct vc_client *c);
 static void resolve(struct vc_client *c);
+static bool take_known(struct vc_client *c);
 
 static uint32_t random32(void)
 {
@@ -110,7 +111,7 @@ void vc_connect_again(struct vc_client *c, bool was_up, uint32_t delay_s)
 		// Same server, known address, but not the whole herd at the same moment.
 		uint32_t pause = vc_pace_retry_ms(0, c->cfg->connect_retry_s, 300, random32());
 
-		n->addr_at = n->n_addrs; // resolve again
+		(void)take_known(c);
 		n->tried = 0;
 		n->failed = 0;
 		next_after(c, delay_s != 0 ? (uint64_t)delay_s * 1000 : pause);
@@ -196,6 +197,7 @@ static void attempt(struct vc_client *c)
 static void take_addresses(struct vc_client *c, const struct addrinfo *list)
 {
 	struct vc_connect *n = &c->connect;
+	struct vc_known *known = &n->known[n->remote];
 	uint16_t port = htons(c->cfg->remotes[n->remote].port);
 
 	n->n_addrs = 0;
@@ -214,6 +216,20 @@ static void take_addresses(struct vc_client *c, const struct addrinfo *list)
 			continue;
 		n->n_addrs++;
 	}
+	known->n = n->n_addrs < VC_CONNECT_KNOWN ? n->n_addrs : VC_CONNECT_KNOWN;
+	memcpy(known->addr, n->addr, known->n * sizeof(known->addr[0]));
+}
+
+// Use what the remote's name meant before. Returns false when that isn't known.
+static bool take_known(struct vc_client *c)
+{
+	struct vc_connect *n = &c->connect;
+	const struct vc_known *known = &n->known[n->remote];
+
+	memcpy(n->addr, known->addr, known->n * sizeof(known->addr[0]));
+	n->n_addrs = known->n;
+	n->addr_at = 0;
+	return known->n > 0;
 }
 
 static void on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *list)
@@ -230,7 +246,9 @@ static void on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *list
 		} else {
 			vc_log(VC_WARN, "can't resolve %s: %s", host,
 				status < 0 ? uv_strerror(status) : "no address");
-			if (c->cfg->resolv_retry_s == 0 && !vc_connect_more(c))
+			if (take_known(c))
+				attempt(c);
+			else if (c->cfg->resolv_retry_s == 0 && !vc_connect_more(c))
 				vc_client_fatal(c, "the server's name can't be resolved");
 			else
 				next_remote(c, 0);
@@ -269,6 +287,11 @@ void vc_connect_start(struct vc_client *c)
 {
 	c->connect.remote = c->connect.order[0];
 	resolve(c);
+}
+
+void vc_connect_now(struct vc_client *c)
+{
+	next_after(c, 0);
 }
 
 void vc_connect_path(struct vc_client *c)

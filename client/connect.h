@@ -9,14 +9,24 @@
 #include <uv.h>
 
 #include "client/path.h"
+#include "config/client.h"
 
 #define VC_CONNECT_ADDRS 16
+#define VC_CONNECT_KNOWN 4 // addresses kept of each remote
 
 struct vc_client;
 
+// What a remote's name was last resolved to: while the tunnel is down and every name is asked
+// inside it, there is no other way to know.
+struct vc_known {
+	struct sockaddr_storage addr[VC_CONNECT_KNOWN];
+	unsigned n;
+};
+
 struct vc_connect {
+	struct vc_known known[CFG_REMOTES_MAX];
 	unsigned remote; // index of the remote in use
-	unsigned order[64]; // order in which remotes are tried
+	unsigned order[CFG_REMOTES_MAX]; // order in which remotes are tried
 	unsigned at; // index into order
 	unsigned tried; // remotes tried since the last success
 	unsigned failed; // rounds over all remotes since the last success
@@ -47,6 +57,9 @@ void vc_connect_succeeded(struct vc_client *c);
 
 // Are there servers that haven't been tried since the last success?
 bool vc_connect_more(const struct vc_client *c);
+
+// Try the same address again at once.
+void vc_connect_now(struct vc_client *c);
 
 // A path appeared: go on at once if that is what was missing, or cut a pause short.
 void vc_connect_path(struct vc_client *c);

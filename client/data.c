@@ -64,6 +64,15 @@ int vc_data_install(struct vc_data *d, const struct ovpn_data_keys *keys, uint8_
 	return 0;
 }
 
+void vc_data_renegotiate(struct vc_data *d, uint64_t late_ms)
+{
+	for (unsigned i = 1; i < d->n_keys; i++) {
+		d->key[i].late = true;
+		if (d->key[i].expire_ms > late_ms)
+			d->key[i].expire_ms = late_ms;
+	}
+}
+
 void vc_data_expire(struct vc_data *d, uint64_t now_ms)
 {
 	for (unsigned i = d->n_keys; i-- > 0;) {
@@ -81,7 +90,7 @@ void vc_data_wipe(struct vc_data *d)
 struct vc_key *vc_data_send_key(struct vc_data *d, uint64_t now_ms)
 {
 	for (unsigned i = 0; i < d->n_keys; i++) {
-		if (d->key[i].active_ms <= now_ms)
+		if (d->key[i].active_ms <= now_ms && !d->key[i].late)
 			return &d->key[i];
 	}
 	return d->n_keys > 0 ? &d->key[0] : NULL;

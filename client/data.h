@@ -35,6 +35,7 @@ struct vc_key {
 	uint64_t bytes;
 	uint32_t session; // which session (hard reset) it belongs to
 	uint8_t key_id;
+	bool late; // only for packets that are still under way: the peer has freed it
 };
 
 struct vc_data {
@@ -56,13 +57,18 @@ struct vc_data {
 int vc_data_install(struct vc_data *d, const struct ovpn_data_keys *keys, uint8_t key_id,
 	uint32_t session, uint64_t active_ms, uint64_t retire_ms);
 
+// A renegotiation begins: from now on the peer knows the newest key alone, the one before it is
+// freed there. Ours stay for late packets, until late_ms. Source: protocol.md 11.2, 11.3.
+void vc_data_renegotiate(struct vc_data *d, uint64_t late_ms);
+
 // Wipe the keys that have expired.
 void vc_data_expire(struct vc_data *d, uint64_t now_ms);
 
 // Wipe all keys; the counters stay.
 void vc_data_wipe(struct vc_data *d);
 
-// The key to send with: the newest one that is active, else the newest. NULL without keys.
+// The key to send with: the newest one that is active, else the newest; never a late one. NULL
+// without keys.
 struct vc_key *vc_data_send_key(struct vc_data *d, uint64_t now_ms);
 
 // Seal a payload in place.

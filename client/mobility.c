@@ -19,10 +19,10 @@
 
 static void probe(struct vc_client *c);
 
-enum vc_probe vc_probe_kind(bool announced, bool v2, bool off)
+enum vc_probe vc_probe_kind(bool announced, bool v2, bool aggressive)
 {
-	if (off)
-		return v2 ? VC_PROBE_PING : VC_PROBE_NONE;
+	if (!aggressive)
+		return VC_PROBE_NONE;
 	if (announced)
 		return VC_PROBE_RECONF;
 	return v2 ? VC_PROBE_OCC : VC_PROBE_RECONF;
@@ -30,8 +30,8 @@ enum vc_probe vc_probe_kind(bool announced, bool v2, bool off)
 
 static enum vc_probe kind_of(const struct vc_client *c)
 {
-	return vc_probe_kind(
-		c->session.pushed.mobility, c->data.v2, c->cfg->mobility == CFG_MOBILITY_OFF);
+	return vc_probe_kind(c->session.pushed.mobility, c->data.v2,
+		c->cfg->mobility == CFG_MOBILITY_AGGRESSIVE);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -99,7 +99,9 @@ static void fresh_socket(struct vc_client *c)
 {
 	struct vc_path path;
 
-	if (vc_watch_look(&c->watch, &c->watch.server, &path) == 0)
+	if (vc_session_in_handshake(c))
+		vc_mobility_stop(c); // it would lose its address
+	else if (vc_watch_look(&c->watch, &c->watch.server, &path) == 0)
 		vc_mobility_moved(c, &path);
 }
 
@@ -170,6 +172,10 @@ void vc_mobility_moved(struct vc_client *c, const struct vc_path *path)
 	int rc;
 
 	c->offline = false;
+	if (!vc_session_moved(c)) {
+		vc_client_again(c, "the address changed during a handshake", 0);
+		return;
+	}
 	vc_log(VC_INFO, "path changed: %s session=%u", vc_path_text(path, text), c->session.serial);
 	vc_event("path_change", "\"ifindex\": %d, \"old_alive\": %s", path->ifindex,
 		old_alive ? "true" : "false");
@@ -185,6 +191,15 @@ void vc_mobility_moved(struct vc_client *c, const struct vc_path *path)
 		}
 	}
 	vc_watch_use(&c->watch, path);
+	if (kind_of(c) == VC_PROBE_NONE) {
+		// As stock clients and as lazy mode: data goes on from the new address. Without a
+		// peer-id the server could not know whose it is.
+		retire(c, c->link.cur);
+		use(c, sock);
+		if (!c->data.v2)
+			vc_client_again(c, "the address changed", 0);
+		return;
+	}
 	m->cand = sock;
 	m->active = true;
 	m->silent = false;
@@ -198,8 +213,6 @@ void vc_mobility_moved(struct vc_client *c, const struct vc_path *path)
 		retire(c, c->link.cur);
 		use(c, sock);
 	}
-	if (kind_of(c) == VC_PROBE_NONE)
-		vc_client_again(c, "the address changed", 0);
 }
 
 void vc_mobility_lost(struct vc_client *c)
@@ -253,7 +266,7 @@ void vc_mobility_probe_now(struct vc_client *c)
 	struct vc_mobility *m = &c->mobility;
 
 	if (m->active || c->link.cur == NULL || c->data.n_keys == 0 ||
-		c->cfg->mobility == CFG_MOBILITY_OFF)
+		kind_of(c) == VC_PROBE_NONE || vc_session_in_handshake(c))
 		return;
 	m->active = true;
 	m->silent = true;

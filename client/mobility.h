@@ -14,8 +14,8 @@ struct vc_sock;
 
 // How a server can be made to answer from a new address.
 enum vc_probe {
-	VC_PROBE_NONE, // it can't: connect anew
-	VC_PROBE_PING, // a plain Ping: the server follows but doesn't answer
+	VC_PROBE_NONE, // not to be asked: the next data packet moves the session, if anything does
+	VC_PROBE_PING, // a plain Ping, as a keep-alive one
 	VC_PROBE_RECONF, // reconfiguration Ping
 	VC_PROBE_OCC, // OCC REQUEST as P_DATA_V2: stock servers follow and answer
 };
@@ -33,8 +33,9 @@ struct vc_mobility {
 	uint64_t moves; // proven changes of path
 };
 
-// What to send to a server. announced: it pushed `mobility`. v2: the session has a peer-id. Pure.
-enum vc_probe vc_probe_kind(bool announced, bool v2, bool off);
+// What to send to a server. announced: it pushed `mobility`. v2: the session has a peer-id.
+// aggressive: the profile's `mobility`. Pure.
+enum vc_probe vc_probe_kind(bool announced, bool v2, bool aggressive);
 
 int vc_mobility_init(struct vc_client *c);
 

@@ -141,6 +141,28 @@ int vc_session_begin_in_place(struct vc_client *c)
 	return begin(c);
 }
 
+bool vc_session_in_handshake(const struct vc_client *c)
+{
+	const struct vc_session *s = &c->session;
+
+	return s->initial != NULL ||
+		(s->active != NULL && !s->active->keyed && s->active->ch.key_id == 0);
+}
+
+bool vc_session_moved(struct vc_client *c)
+{
+	struct vc_session *s = &c->session;
+
+	if (s->active == NULL || (!s->active->keyed && s->active->ch.key_id == 0))
+		return false;
+	if (s->initial != NULL) {
+		s->initial = vc_slot_free(s->initial);
+		s->in_place_ms = 0;
+		return vc_session_begin_in_place(c) == 0;
+	}
+	return true;
+}
+
 void vc_session_end(struct vc_client *c)
 {
 	struct vc_session *s = &c->session;

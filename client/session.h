@@ -54,6 +54,13 @@ int vc_session_begin(struct vc_client *c);
 // is under way or was begun less than 10 s ago.
 int vc_session_begin_in_place(struct vc_client *c);
 
+// Is a handshake from a hard reset under way? It is bound to the address it began at.
+bool vc_session_in_handshake(const struct vc_client *c);
+
+// The address changed: a handshake beside the active session begins again. Returns false when there
+// is no session that could move, so that everything must begin again.
+bool vc_session_moved(struct vc_client *c);
+
 // Free all slots.
 void vc_session_end(struct vc_client *c);
 

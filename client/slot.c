@@ -15,6 +15,9 @@
 #include "protocol/key_method2.h"
 #include "protocol/push.h"
 
+#define VC_SLOT_LATE_MS 10000 // packets under a key that the peer has freed may still arrive
+#define VC_SLOT_HOLD_MS 100 // between looks whether control packets may be sent again
+
 static uint32_t wall_s(void)
 {
 	return (uint32_t)time(NULL);
@@ -69,6 +72,7 @@ int vc_slot_renew(struct vc_client *c, struct vc_slot *slot, uint64_t now_ms)
 	slot->tls = ovpn_tls_conn_create(c->tls);
 	if (slot->tls == NULL)
 		return -ENOMEM;
+	vc_data_renegotiate(&c->data, now_ms + VC_SLOT_LATE_MS);
 	slot->state = VC_SLOT_TLS;
 	slot->keyed = false;
 	slot->started_ms = now_ms;
@@ -199,10 +203,12 @@ uint64_t vc_slot_output(struct vc_client *c, struct vc_slot *slot, uint64_t now_
 	uint8_t dgram[OVPN_CHANNEL_DATAGRAM_MAX];
 	size_t len;
 
-	while (ovpn_channel_output(&slot->ch, now_ms, dgram, sizeof(dgram), &len) == 1) {
-		if (c->link.cur != NULL)
-			(void)vc_link_send(&c->link, c->link.cur, dgram, len);
-	}
+	// From a new address the server takes control packets only after it has followed; what
+	// falls due until then goes out with the evidence (mobility.c runs the session again).
+	if (c->link.cur == NULL || (slot->promoted && vc_mobility_busy(&c->mobility)))
+		return now_ms + VC_SLOT_HOLD_MS;
+	while (ovpn_channel_output(&slot->ch, now_ms, dgram, sizeof(dgram), &len) == 1)
+		(void)vc_link_send(&c->link, c->link.cur, dgram, len);
 	return ovpn_channel_deadline(&slot->ch);
 }
 

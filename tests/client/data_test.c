@@ -134,6 +134,25 @@ GTC_TEST(data, key_for_sending)
 	vc_data_wipe(&d);
 }
 
+// Renegotiations that follow each other faster than keys become active: the peer has only the key
+// in use and the one being made, so the key before must not be sent with.
+GTC_TEST(data, fast_renegotiation)
+{
+	struct vc_data d = { .v2 = true };
+
+	install(&d, 1, 0, 1, 0, 0);
+	vc_data_renegotiate(&d, 10000);
+	install(&d, 2, 1, 1, 60000, 3600000);
+	GTC_EXPECT_INT(vc_data_send_key(&d, 5000)->key_id, 0);
+	vc_data_renegotiate(&d, 18000);
+	GTC_EXPECT_INT(vc_data_send_key(&d, 8000)->key_id, 1);
+	install(&d, 3, 2, 1, 68000, 3600000);
+	GTC_EXPECT_INT(vc_data_send_key(&d, 8001)->key_id, 2); // as stock clients
+	vc_data_expire(&d, 18000);
+	GTC_EXPECT_INT(d.n_keys, 2);
+	vc_data_wipe(&d);
+}
+
 GTC_TEST(data, old_keys_still_open)
 {
 	struct vc_data d = { .v2 = true };

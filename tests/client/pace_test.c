@@ -33,10 +33,10 @@ GTC_TEST(pace, retry)
 
 GTC_TEST(pace, kind_of_probe)
 {
-	GTC_EXPECT_INT(vc_probe_kind(true, true, false), VC_PROBE_RECONF);
-	GTC_EXPECT_INT(vc_probe_kind(true, false, false), VC_PROBE_RECONF);
-	GTC_EXPECT_INT(vc_probe_kind(false, true, false), VC_PROBE_OCC);
-	GTC_EXPECT_INT(vc_probe_kind(false, false, false), VC_PROBE_RECONF);
-	GTC_EXPECT_INT(vc_probe_kind(true, true, true), VC_PROBE_PING);
-	GTC_EXPECT_INT(vc_probe_kind(false, false, true), VC_PROBE_NONE);
+	GTC_EXPECT_INT(vc_probe_kind(true, true, true), VC_PROBE_RECONF);
+	GTC_EXPECT_INT(vc_probe_kind(true, false, true), VC_PROBE_RECONF);
+	GTC_EXPECT_INT(vc_probe_kind(false, true, true), VC_PROBE_OCC);
+	GTC_EXPECT_INT(vc_probe_kind(false, false, true), VC_PROBE_RECONF);
+	GTC_EXPECT_INT(vc_probe_kind(true, true, false), VC_PROBE_NONE);
+	GTC_EXPECT_INT(vc_probe_kind(false, false, false), VC_PROBE_NONE);
 }
