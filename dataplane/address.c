@@ -67,7 +67,7 @@ static size_t bytes_of(const struct shm_addr *addr)
 	return addr->family == AF_INET ? 4 : 16;
 }
 
-static int link_up(unsigned ifindex)
+int dp_address_link(unsigned ifindex, uint16_t mtu)
 {
 	char buf[256];
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
@@ -78,6 +78,7 @@ static int link_up(unsigned ifindex)
 	ifi->ifi_index = (int)ifindex;
 	ifi->ifi_flags = IFF_UP;
 	ifi->ifi_change = IFF_UP;
+	mnl_attr_put_u32(nlh, IFLA_MTU, mtu);
 	return transact(nlh);
 }
 
@@ -99,9 +100,7 @@ int dp_address_add(unsigned ifindex, const struct shm_addr *addr, uint8_t prefix
 	mnl_attr_put(nlh, IFA_LOCAL, bytes_of(addr), addr->bytes);
 	mnl_attr_put(nlh, IFA_ADDRESS, bytes_of(addr), addr->bytes);
 	rc = transact(nlh);
-	if (rc < 0 && rc != -EEXIST)
-		return rc;
-	return link_up(ifindex);
+	return rc == -EEXIST ? 0 : rc;
 }
 
 int dp_address_resolve(unsigned ifindex, const struct shm_addr *addr)

@@ -220,14 +220,21 @@ static int publish(struct dp_serve *serve, const struct shm_hello *hello)
 	return 0;
 }
 
-// The interface behind net_tap is made by us, so its address is ours to set, as OpenVPN does for
-// its tun; after a restart of this process nobody else would.
-static void set_inner_addresses(struct dp_serve *serve, const struct shm_hello *hello)
+// The interface behind net_tap is made by us, so its MTU and address are ours to set, as OpenVPN
+// does for its tun; after a restart of this process nobody else would.
+static void set_inner_interface(struct dp_serve *serve, const struct shm_hello *hello)
 {
 	const struct dp_port_state *inner = &serve->ports[serve->core->ports - 1];
 
+	uint16_t mtu = hello->tun_mtu < inner->port.mtu ? hello->tun_mtu : inner->port.mtu;
+	int link;
+
 	if ((inner->port.flags & DP_PORT_KERNEL_PEER) == 0 || inner->ifindex == 0)
 		return;
+	link = dp_address_link(inner->ifindex, mtu);
+	if (link < 0)
+		dp_log(DP_LOG_NOTICE, "inner: MTU %u can't be set on %s: %s", mtu,
+			inner->device.iface, strerror(-link));
 	for (unsigned i = 0; i < hello->subnets; i++) {
 		const struct shm_subnet *s = &hello->subnet[i];
 		char text[DP_ADDRESS_TEXT];
@@ -265,7 +272,7 @@ int dp_serve_apply(
 		adopt_bound(serve, hello, fds);
 	if (serve->xdp != NULL)
 		dp_xdp_set_listens(serve->xdp, hello->listen, hello->listens);
-	set_inner_addresses(serve, hello);
+	set_inner_interface(serve, hello);
 	return 0;
 }
 

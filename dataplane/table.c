@@ -125,6 +125,12 @@ int dp_state_open(const char *socket_path, struct dp_state_file *ret_state)
 	s.found = fstat(s.fd, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & 0077) == 0 &&
 		pread(s.fd, &s.old, sizeof(s.old), 0) == (ssize_t)sizeof(s.old);
 	s.made_folder |= s.found && s.old.made_folder == 1;
+	if (s.made_folder && !s.found) {
+		// A process that is killed before it has a table leaves this much.
+		const struct dp_state first = { .made_folder = 1 };
+
+		(void)dp_state_write(&s, &first); // the worst is an empty folder that stays
+	}
 	*ret_state = s;
 	return 0;
 }
@@ -158,22 +164,27 @@ bool dp_table_expect_adoption(const struct dp_state_file *state)
 
 static void say_progress(void *arg, size_t done, size_t total)
 {
-	(void)arg;
-	if (total >= (size_t)1 << 30) // smaller tables are there at once
-		dp_log(DP_LOG_NOTICE, "preparing memory: %zu of %zu MiB", done >> 20, total >> 20);
+	size_t *said = arg;
+
+	// One line a GiB; smaller tables are there at once.
+	if (done >> 30 == *said)
+		return;
+	*said = done >> 30;
+	dp_log(DP_LOG_NOTICE, "preparing memory: %zu of %zu MiB", done >> 20, total >> 20);
 }
 
 int dp_table_make(const struct cfg_dataplane *cfg, bool huge, struct shm_table *ret_table)
 {
 	enum shm_pages pages = SHM_PAGES_SMALL;
 	struct shm_table t;
+	size_t said = 0;
 	int rc;
 
 	if (huge)
 		pages = cfg->hugepages == CFG_HUGEPAGES_ON ? SHM_PAGES_HUGE : SHM_PAGES_AUTO;
 	rc = shm_table_create(cfg->sessions, pages, &t);
 	if (rc == 0) {
-		rc = shm_table_populate(&t, say_progress, NULL);
+		rc = shm_table_populate(&t, say_progress, &said);
 		if (rc < 0)
 			shm_table_done(&t);
 	}

@@ -163,6 +163,25 @@ errors)
 	configure net_af_packet0,iface=out0
 	start
 	refused 'another visp-dataplane serves'
+	python3 - "$W/run/dataplane.sock" <<'PY' || fail 'strangers'
+import array, os, random, socket, sys
+# Strangers that speak nonsense, with and without descriptors: each is hung up on.
+rng = random.Random(1)
+for i in range(300):
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.settimeout(5)
+    s.connect(sys.argv[1])
+    text = rng.randbytes(rng.choice([1, 4, 24, 1270, 4000]))
+    if i % 3 == 0:
+        text = b"\x01\0\0\0" + text
+    fds = array.array("i", [0] * (i % 5))
+    s.sendmsg([text], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)] if fds else [])
+    while s.recv(4096):
+        pass
+    s.close()
+PY
+	[ "$(find "/proc/$(pgrep -P "$pid" -x visp-dataplane || echo "$pid")/fd" -mindepth 1 | wc -l)" -lt 60 ] ||
+		fail 'descriptors of strangers are kept'
 	ip netns exec "$S" python3 -c '
 import socket, sys, time
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
