@@ -49,6 +49,7 @@ struct player {
 	struct shm_view view;
 	int sessions_fd; // kept over a restart
 	int keys_fd;
+	int control_fd; // control's own memfd, -1: none
 	uint16_t generation;
 	uint32_t seq;
 	uint64_t packet_id;
@@ -99,10 +100,19 @@ static int greet(struct player *p, bool tables)
 		struct shm_welcome welcome;
 		struct shm_refused refused;
 	} answer;
-	int fds[2] = { p->sessions_fd, p->keys_fd };
+	int fds[3];
+	unsigned n = 0;
 	size_t len;
 	int rc;
 
+	if (p->control_fd >= 0) {
+		hello.flags |= SHM_HELLO_HAS_CONTROL;
+		fds[n++] = p->control_fd;
+	}
+	if (tables) {
+		fds[n++] = p->sessions_fd;
+		fds[n++] = p->keys_fd;
+	}
 	hello.listen[0].addr = p->endpoint.local;
 	hello.listen[0].port_be = p->endpoint.local_port_be;
 	hello.subnet[0].addr = addr4("10.8.0.0");
@@ -111,7 +121,7 @@ static int greet(struct player *p, bool tables)
 	p->sock = shm_socket_connect(p->socket_path);
 	if (p->sock < 0)
 		return p->sock;
-	rc = shm_send(p->sock, &hello, sizeof(hello), fds, tables ? 2 : 0);
+	rc = shm_send(p->sock, &hello, sizeof(hello), fds, n);
 	if (rc == 0)
 		rc = shm_recv(
 			p->sock, &answer, sizeof(answer), &len, p->fds, SHM_FDS_MAX, &p->n_fds);
@@ -420,6 +430,13 @@ static bool restart(struct player *p)
 	return false;
 }
 
+static void hang_up(struct player *p)
+{
+	shm_view_done(&p->view);
+	(void)munmap(p->rings, p->welcome.rings_size);
+	(void)close(p->sock);
+}
+
 // A control that has gone mad is disconnected; the session goes on, and so does its successor.
 static bool broken(struct player *p)
 {
@@ -434,13 +451,46 @@ static bool broken(struct player *p)
 	if (poll(&pfd, 1, 2000) != 1 || (pfd.revents & POLLHUP) == 0)
 		return false;
 	(void)printf("broken: disconnected\n");
-	shm_view_done(&p->view);
-	(void)munmap(p->rings, p->welcome.rings_size);
-	(void)close(p->sock);
+	hang_up(p);
 	if (greet(p, false) < 0)
 		return false;
 	attach(p);
 	return ping(p, 5, 56);
+}
+
+// Returns what a control without a table of its own gets: the first byte in it, or -1.
+static int inherited(struct player *p)
+{
+	char byte = 0;
+	int fd;
+
+	if (greet(p, false) < 0 || p->welcome.has_control != 1 || p->welcome.control_size != 4096)
+		return -1;
+	fd = p->fds[p->n_fds - 1];
+	return pread(fd, &byte, 1, 0) == 1 ? byte : -1;
+}
+
+static bool successor(struct player *p)
+{
+	int rc;
+
+	hang_up(p);
+	p->control_fd = memfd_create("dp-play", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (p->control_fd < 0 || ftruncate(p->control_fd, 4096) < 0 ||
+		pwrite(p->control_fd, "k", 1, 0) != 1)
+		die("memfd", 0);
+	rc = greet(p, false);
+	if (rc < 0)
+		die("greeting with a memfd", rc);
+	(void)close(p->sock);
+	(void)close(p->control_fd);
+	p->control_fd = -1;
+	rc = inherited(p);
+	(void)printf("successor: %s\n", rc == 'k' ? "found the memfd" : "got nothing");
+	if (rc != 'k')
+		return false;
+	attach(p);
+	return p->welcome.adopted == 1 && ping(p, 5, 56);
 }
 
 static bool leave(struct player *p)
@@ -466,6 +516,8 @@ static bool phase(struct player *p, const char *name)
 		return restart(p);
 	if (strcmp(name, "broken") == 0)
 		return broken(p);
+	if (strcmp(name, "successor") == 0)
+		return successor(p);
 	if (strcmp(name, "leave") == 0)
 		return leave(p);
 	die(name, -EINVAL);
@@ -474,7 +526,9 @@ static bool phase(struct player *p, const char *name)
 
 int main(int argc, char **argv)
 {
-	struct player p = { .sock = -1, .udp = -1, .sessions_fd = -1, .keys_fd = -1 };
+	struct player p = {
+		.sock = -1, .udp = -1, .sessions_fd = -1, .keys_fd = -1, .control_fd = -1
+	};
 	bool ok = true;
 	int rc;
 

@@ -107,7 +107,7 @@ af_packet)
 	network
 	configure net_af_packet0,iface=out0
 	start
-	play ping move ping big broken leave
+	play ping move ping big broken successor leave
 	stop
 	;;
 af_xdp)
@@ -115,7 +115,7 @@ af_xdp)
 	configure net_af_xdp0,iface=out0
 	start
 	ip netns exec "$C" ping -q -c 3 -i 0.2 192.0.2.1 || fail 'the kernel lost its part'
-	play ping move ping big broken leave
+	play ping move ping big broken successor leave
 	stop
 	;;
 workers)
