@@ -20,9 +20,8 @@ refused() {
 	: >"$W/laptop.log"
 	start laptop laptop "$(client_program)" --config "$W/laptop.ovpn" "$@"
 	gone laptop 15 || fail "$what: the client goes on"
-	wait "${pid[laptop]}"
+	stop laptop
 	status=$?
-	unset "pid[laptop]"
 	[ $status -ne 0 ] || fail "$what: status 0"
 	[ $status -lt 128 ] || fail "$what: killed by signal $((status - 128))"
 	grep -qE "$words" "$W/laptop.log" || fail "$what: not a word of /$words/"
