@@ -25,7 +25,8 @@ server_inner=10.8.0.1
 probe_port=7000
 
 W= # folder of this run: configurations, keys, sockets, logs
-declare -A pid=() # processes by name
+declare -A pid # processes by name
+pid=()
 started=() # their names in order
 current_hotspot=
 declare -A lan_gateway=([a]=192.168.1.1 [b]=192.168.2.1)
