@@ -69,6 +69,10 @@ static int parse_arguments(int argc, char **argv, struct arguments *ret)
 	if ((!wants_peer && strcmp(ret->command, "status") != 0 &&
 		    strcmp(ret->command, "counters") != 0) ||
 		argc - optind != (wants_peer ? 2 : 1)) {
+		if (ret->command[0] != '\0')
+			(void)fprintf(stderr,
+				"vispctl: \"%s\" isn't a command, or wants other arguments\n",
+				ret->command);
 		usage(stderr);
 		return -1;
 	}
@@ -152,8 +156,11 @@ static unsigned long long number_of(const json_t *o, const char *name)
 
 static void print_flags(const json_t *flags)
 {
-	for (size_t i = 0; i < json_array_size(flags); i++)
-		(void)printf("%s%s", i > 0 ? "," : "", json_string_value(json_array_get(flags, i)));
+	for (size_t i = 0; i < json_array_size(flags); i++) {
+		const char *flag = json_string_value(json_array_get(flags, i));
+
+		(void)printf("%s%s", i > 0 ? "," : "", flag != NULL ? flag : "?");
+	}
 }
 
 static void print_session(const json_t *s)
@@ -190,10 +197,31 @@ static void print_status(const json_t *answer)
 		print_session(json_array_get(sessions, i));
 }
 
+// Whoever listens at the socket may not be visp-control, or be another version of it.
+static bool is_answer(const struct arguments *args, const json_t *answer)
+{
+	if (!json_is_object(answer))
+		return false;
+	if (json_is_string(json_object_get(answer, "error")))
+		return true;
+	if (strcmp(args->command, "kick") == 0)
+		return json_is_integer(json_object_get(answer, "kicked"));
+	if (strcmp(args->command, "counters") == 0)
+		return true;
+	return json_is_array(json_object_get(answer, "sessions")) &&
+		(strcmp(args->command, "status") != 0 ||
+			json_is_object(json_object_get(answer, "totals")));
+}
+
 static int print_answer(const struct arguments *args, const json_t *answer)
 {
 	const char *error = json_string_value(json_object_get(answer, "error"));
 
+	if (!is_answer(args, answer)) {
+		(void)fprintf(stderr, "vispctl: %s gives an answer that isn't understood\n",
+			args->socket);
+		return 1;
+	}
 	if (error != NULL) {
 		(void)fprintf(stderr, "vispctl: %s\n", error);
 		return 1;
