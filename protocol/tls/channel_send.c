@@ -150,11 +150,12 @@ int ovpn_channel_abort(
 		.next_send = ch->next_send,
 		.lowest_unacked = ch->lowest_unacked,
 	};
+	uint8_t alerts[OVPN_REL_SEND_MAX];
+	size_t room = piece_max(ch, false);
 	struct ovpn_control c = {
 		.opcode = OVPN_P_CONTROL_V1,
 		.key_id = ch->key_id,
-		.payload = fatal_alert,
-		.payload_len = sizeof(fatal_alert),
+		.payload = alerts,
 	};
 
 	if (ch->neg != NULL)
@@ -162,5 +163,12 @@ int ovpn_channel_abort(
 	if (index > numbers.next_send - numbers.lowest_unacked || index > OVPN_REL_SEND_WINDOW)
 		return 0;
 	c.message_id = numbers.lowest_unacked + index;
+	// The peer may be in the middle of a TLS record whose rest it never got: one alert would be
+	// taken for a part of it, and it would wait for more. A packet full of them ends any record
+	// that the missing packets would have ended.
+	while (sizeof(fatal_alert) <= room - c.payload_len) {
+		memcpy(alerts + c.payload_len, fatal_alert, sizeof(fatal_alert));
+		c.payload_len += sizeof(fatal_alert);
+	}
 	return emit(ch, &c, out, size, ret_len);
 }
