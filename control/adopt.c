@@ -224,12 +224,13 @@ static bool adopt(struct ctl *ctl, uint32_t slot, uint16_t generation)
 }
 
 // A first handshake whose TLS state is lost: its client is told by alerts to start again.
-static void end_handshake(struct ctl *ctl, const struct shm_shaking *entry)
+static void end_handshake(struct ctl *ctl, const struct shm_shaking *entry, uint32_t index)
 {
 	struct ctl_peer *peer = ctl_peer_create(ctl, &entry->endpoint);
 
 	if (peer == NULL)
 		return; // the client's own time-out remains
+	peer->shaking = index; // the next control goes on if this one is killed, too
 	if (restore_channel(ctl, peer, entry->wrap, entry->channel, entry->base_key, NULL) < 0 ||
 		ctl_table_add(&ctl->table, peer) < 0) {
 		ctl_peer_drop(ctl, peer);
@@ -245,7 +246,7 @@ static void end_handshakes(struct ctl *ctl)
 
 	for (uint32_t i = 0; i < SHM_SHAKING_MAX; i++) {
 		if (ctl_shaking_recover(&ctl->records, i, &entry) == 0)
-			end_handshake(ctl, &entry);
+			end_handshake(ctl, &entry, i);
 	}
 	explicit_bzero(&entry, sizeof(entry));
 }

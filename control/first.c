@@ -176,6 +176,20 @@ drop_peer:
 	return NULL;
 }
 
+// Lost handshakes of the same sender: it has begun anew, so they need no alerts any more.
+static void forget_ghosts(struct ctl *ctl, const struct shm_endpoint *from)
+{
+	struct ctl_peer *p, *next;
+
+	for (p = ctl->active; p != NULL; p = next) {
+		next = p->active_next;
+		if (p->state == CTL_PEER_CLOSING && p->nego == NULL && p->slot == SHM_SLOT_NONE &&
+			p->endpoint.remote_port_be == from->remote_port_be &&
+			memcmp(&p->endpoint.remote, &from->remote, sizeof(from->remote)) == 0)
+			ctl_peer_drop(ctl, p);
+	}
+}
+
 static void admit(struct ctl *ctl, const struct shm_punt *punt, uint16_t worker,
 	const struct ovpn_first *first, struct ctl_bucket *b)
 {
@@ -189,6 +203,7 @@ static void admit(struct ctl *ctl, const struct shm_punt *punt, uint16_t worker,
 		log_drop(ctl, punt, "too-many-handshakes");
 		return;
 	}
+	forget_ghosts(ctl, &punt->from);
 	peer = make_peer(ctl, punt, first);
 	if (peer == NULL)
 		return;

@@ -123,8 +123,10 @@ void ctl_abort_negotiation(struct ctl *ctl, struct ctl_peer *peer)
 	if (peer->abort_until_ms == 0) {
 		peer->abort_until_ms = now + ABORT_FOR_MS;
 		ctl->count.aborted++;
-		ctl_peer_log(CTL_INFO, peer, "lost negotiation ended by an alert key_id=%u",
-			peer->ch.key_id);
+		ctl_peer_log(CTL_INFO, peer,
+			"lost negotiation ended by an alert key_id=%u sent=%u acked=%u received=%u",
+			peer->ch.key_id, peer->ch.next_send, peer->ch.lowest_unacked,
+			peer->ch.next_recv);
 		ctl_peer_activate(ctl, peer);
 	} else if (now >= peer->abort_until_ms) {
 		peer->abort_until_ms = 0;

@@ -100,6 +100,7 @@ void ctl_peer_drop(struct ctl *ctl, struct ctl_peer *peer)
 	ctl_table_name_del(&ctl->table, peer);
 	ctl_table_del(&ctl->table, peer);
 	ctl_first_closed(ctl, peer);
+	ctl_shaking_drop(&ctl->records, peer->shaking);
 	ctl_command_forget(ctl, peer);
 	deactivate(ctl, peer);
 	if (peer->parked != SHM_SLOT_NONE)

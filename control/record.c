@@ -353,6 +353,9 @@ int ctl_shaking_recover(struct ctl_records *r, uint32_t index, struct shm_shakin
 		return -ENOENT;
 	*ret_entry = r->shaking[index];
 	rc = ctl_shaking_check(ret_entry);
-	ctl_shaking_drop(r, index);
+	if (rc < 0)
+		ctl_shaking_drop(r, index);
+	else
+		r->shaking_used[index] = 1;
 	return rc;
 }

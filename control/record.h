@@ -77,7 +77,7 @@ void ctl_shaking_write(struct ctl_records *r, uint32_t index, struct shm_shaking
 // The handshake is over: wipe and free the entry. index SHM_SLOT_NONE does nothing.
 void ctl_shaking_drop(struct ctl_records *r, uint32_t index);
 
-// Copy an entry of an earlier control out, check it, and free it.
-// Returns 0, -ENOENT when it isn't in use, -EBADMSG when it is damaged.
+// Copy an entry of an earlier control out and check it; it stays taken.
+// Returns 0, -ENOENT when it isn't in use, -EBADMSG when it is damaged (it is free then).
 int ctl_shaking_recover(struct ctl_records *r, uint32_t index, struct shm_shaking *ret_entry);
 int ctl_shaking_check(const struct shm_shaking *entry);
