@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <rte_dev.h>
 #include <rte_eal.h>
@@ -13,10 +14,12 @@
 #include "bench/noise.h"
 #include "bench/pktgen/options.h"
 #include "bench/pktgen/output.h"
+#include "shm/fdpass.h"
 
 #define POOL_SIZE 32767u
 #define QUEUE 1024u
 #define LINK_WAIT_MS 5000u
+#define START_WAIT_MS 15000u
 
 struct run {
 	struct pg_options o;
@@ -72,6 +75,21 @@ static int wait_link(uint16_t port)
 	return -ENETDOWN;
 }
 
+// The dataplane may be started after us.
+static int wait_dataplane(const char *path)
+{
+	for (unsigned ms = 0; ms < START_WAIT_MS; ms += 50) {
+		int sock = shm_socket_connect(path);
+
+		if (sock >= 0) {
+			shm_close_all(&sock, 1);
+			return 0;
+		}
+		(void)usleep(50000);
+	}
+	return -ETIMEDOUT;
+}
+
 static int open_outside(struct run *r)
 {
 	struct pg_ends *e = &r->ends;
@@ -87,11 +105,17 @@ static int open_outside(struct run *r)
 		rc = open_port(r->o.inner, e->pool, &e->inner);
 	if (rc < 0)
 		return rc;
-	rc = wait_link(e->outer);
+	(void)fprintf(stderr, "ports are open\n"); // a memif server comes before its clients
+	e->forwarder = r->o.forwarder;
+	rc = e->forwarder ? 0 : wait_dataplane(r->o.socket);
+	if (rc == 0)
+		rc = wait_link(e->outer);
 	if (rc == 0)
 		rc = wait_link(e->inner);
 	if (rc < 0)
-		return say("a port", rc);
+		return say("waiting for the dataplane", rc);
+	if (e->forwarder)
+		return 0;
 	e->control = pg_control_connect(r->o.socket, r->o.mobility);
 	if (e->control == NULL)
 		return -errno;
@@ -129,7 +153,7 @@ static void broadcast(struct pg_fleet *f)
 
 static int measure(struct run *r)
 {
-	int rc = pg_trial_warm_up(&r->ends, &r->load);
+	int rc = r->ends.forwarder ? 0 : pg_trial_warm_up(&r->ends, &r->load);
 
 	if (rc < 0)
 		return say("nothing comes back through the dataplane", rc);
@@ -148,21 +172,22 @@ static int measure(struct run *r)
 
 static int with_ports(struct run *r)
 {
+	bool outside = r->o.socket != NULL || r->o.forwarder;
 	int rc = pg_pin(r->o.cpu);
 
 	if (rc >= 0)
 		rc = pg_eal_start(r->o.memory_mb, true);
 	if (rc < 0)
 		return say("start", rc);
-	if (r->o.socket != NULL)
+	if (outside)
 		broadcast(&r->fleet);
-	rc = r->o.socket != NULL ? open_outside(r) : open_in_process(r);
+	rc = outside ? open_outside(r) : open_in_process(r);
 	if (rc == 0)
 		rc = measure(r);
 	if (r->ends.control != NULL && rc == 0)
 		rc = pg_control_remove(r->ends.control, &r->fleet);
 	r->ends.control = pg_control_free(r->ends.control);
-	if (r->o.socket != NULL) {
+	if (outside) {
 		(void)rte_eth_dev_stop(r->ends.outer); // nothing is left to be lost
 		(void)rte_eth_dev_stop(r->ends.inner);
 		(void)rte_eth_dev_close(r->ends.outer);

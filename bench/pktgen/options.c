@@ -12,6 +12,7 @@
 
 static const char usage_text[] =
 	"usage: visp-pktgen --socket PATH --outer DEVARGS --inner DEVARGS [OPTION...]\n"
+	"       visp-pktgen --forwarder --outer DEVARGS --inner DEVARGS [OPTION...]\n"
 	"       visp-pktgen --in-process [OPTION...]\n"
 	"       visp-pktgen --write-pcap FILE [--frames N] [OPTION...]\n"
 	"\n"
@@ -22,6 +23,9 @@ static const char usage_text[] =
 	"\"net_memif0,role=client,id=0,socket=/run/m.sock\".\n"
 	"\n"
 	"  --in-process       a dataplane of its own over rings in memory; one thread runs both\n"
+	"  --forwarder        no dataplane but a program that passes frames on, as dpdk-testpmd: "
+	"the\n"
+	"                     limit of ports and generator; clients' packets only\n"
 	"  --sessions N       clients, 1 to 1048576 (default 1024)\n"
 	"  --flows N          UDP ports that each client's inner packets use in turn (default 1)\n"
 	"  --zipf             few clients send most (exponent 1); else all alike\n"
@@ -50,6 +54,7 @@ enum {
 	OPT_OUTER,
 	OPT_INNER,
 	OPT_IN_PROCESS,
+	OPT_FORWARDER,
 	OPT_SESSIONS,
 	OPT_FLOWS,
 	OPT_ZIPF,
@@ -78,6 +83,7 @@ static const struct option long_options[] = {
 	{ "outer", required_argument, NULL, OPT_OUTER },
 	{ "inner", required_argument, NULL, OPT_INNER },
 	{ "in-process", no_argument, NULL, OPT_IN_PROCESS },
+	{ "forwarder", no_argument, NULL, OPT_FORWARDER },
 	{ "sessions", required_argument, NULL, OPT_SESSIONS },
 	{ "flows", required_argument, NULL, OPT_FLOWS },
 	{ "zipf", no_argument, NULL, OPT_ZIPF },
@@ -199,6 +205,7 @@ static int take(struct pg_options *o, int c, const char *arg)
 	case OPT_OUTER: o->outer = arg; return 0;
 	case OPT_INNER: o->inner = arg; return 0;
 	case OPT_IN_PROCESS: return 0;
+	case OPT_FORWARDER: o->forwarder = true; return 0;
 	case OPT_ZIPF: o->load.zipf = true; return 0;
 	case OPT_FLOAT: o->load.float_only = true; return 0;
 	case OPT_SEARCH: o->search = true; return 0;
@@ -215,11 +222,16 @@ static int take(struct pg_options *o, int c, const char *arg)
 // What doesn't go together. Returns NULL when all does.
 static const char *conflict(const struct pg_options *o, bool in_process)
 {
-	bool outside = o->socket != NULL && o->outer != NULL && o->inner != NULL;
-	bool some = o->socket != NULL || o->outer != NULL || o->inner != NULL;
+	bool behind = o->socket != NULL || o->forwarder;
+	bool outside = behind && o->outer != NULL && o->inner != NULL;
+	bool some = behind || o->outer != NULL || o->inner != NULL;
 
 	if (in_process + outside + (o->pcap != NULL) != 1 || (some && !outside))
 		return "give --socket, --outer and --inner, or --in-process, or --write-pcap";
+	if (o->socket != NULL && o->forwarder)
+		return "--forwarder has no --socket";
+	if (o->forwarder && o->load.direction != PG_UP)
+		return "--forwarder passes packets of clients: --direction up";
 	if (o->pcap != NULL && o->load.direction == (PG_UP | PG_DOWN))
 		return "a capture is of one port: --direction up or down";
 	if (o->load.float_only && (o->load.direction & PG_UP) == 0)

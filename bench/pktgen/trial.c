@@ -43,6 +43,11 @@ static void from_inner(struct state *s, struct rte_mbuf *m)
 	struct pg_stamp stamp;
 	struct pg_client *c;
 
+	if (s->e->forwarder) {
+		s->r->up.received++;
+		s->r->up.bytes += m->pkt_len > PG_UP_HEAD ? m->pkt_len - PG_UP_HEAD : 0;
+		return;
+	}
 	if (m->pkt_len < 14 || pg_stamp_read(frame + 14, m->pkt_len - 14, &stamp) < 0 ||
 		stamp.slot >= s->l->fleet->n)
 		return; // ARP and the like

@@ -20,6 +20,7 @@ struct pg_ends {
 	struct rte_mempool *pool;
 	struct pg_host *host; // the dataplane is in this process, and this thread runs it
 	struct pg_control *control; // it is another process
+	bool forwarder; // no dataplane: frames come out as they went in
 };
 
 struct pg_way {
