@@ -101,10 +101,14 @@ static bool is_pci(const char *name)
 
 static int parse_pci(struct dp_device *d, char *err, size_t size)
 {
+	char address[sizeof(d->name)];
 	char path[128];
 
-	(void)snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s%s",
-		strlen(d->name) < 9 ? "0000:" : "", d->name); // cut: then it doesn't exist either
+	// EAL calls a device by its whole address.
+	(void)snprintf(
+		address, sizeof(address), "%s%.58s", strlen(d->name) < 9 ? "0000:" : "", d->name);
+	memcpy(d->name, address, sizeof(address));
+	(void)snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", d->name); // always fits
 	if (access(path, F_OK) < 0)
 		return fail(
 			-ENODEV, err, size, "%s: no PCI device %s on this host", d->role, d->name);

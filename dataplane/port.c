@@ -79,7 +79,8 @@ int dp_port_probe(struct dp_port_state *p, uint16_t wanted, bool exact)
 		known_sockets_n =
 			list_sockets(d->socket_domain, known_sockets, RTE_DIM(known_sockets));
 	dp_device_remove_stale(d);
-	rc = rte_dev_probe(d->args);
+	// PCI devices were named in EAL's arguments and are there already.
+	rc = (d->flags & DP_DRIVER_PCI) != 0 ? 0 : rte_dev_probe(d->args);
 	if (rc < 0 || rte_eth_dev_get_port_by_name(d->name, &p->port.id) < 0) {
 		rc = rc < 0 ? rc : -ENODEV;
 		dp_log(DP_LOG_ERROR, "%s: port \"%s\" can't be opened: %s", d->role, d->args,
