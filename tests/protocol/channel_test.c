@@ -492,13 +492,15 @@ GTC_TEST(channel, abort_after_restart)
 		struct ovpn_control c = parse(&d);
 
 		GTC_EXPECT_INT(c.message_id, 1 + n);
-		GTC_EXPECT_INT(c.payload_len, 7);
+		GTC_EXPECT_INT(c.payload_len % 7, 0);
+		GTC_EXPECT(c.payload_len > 1000); // ends a record that is half there
 		GTC_EXPECT_INT(give(&p.client, &d, &events), 0);
 		n++;
 	}
 	GTC_EXPECT_INT(n, 3); // 1, 2, and the next one
-	GTC_EXPECT_INT(ovpn_channel_tls_read(&p.client, d.data, sizeof(d.data)), 3 * 7);
+	GTC_EXPECT(ovpn_channel_tls_read(&p.client, d.data, sizeof(d.data)) > 1000);
 	GTC_EXPECT_INT(d.data[0], 0x15);
+	GTC_EXPECT_INT(d.data[7], 0x15);
 	GTC_EXPECT_INT(ovpn_channel_abort(&p.server, 7, d.data, sizeof(d.data), &d.len), 0);
 }
 
