@@ -240,7 +240,7 @@ int ctl_tls_message(struct ctl_peer *peer, const void *message, size_t len);
 void ctl_connect_key_method(
 	struct ctl *ctl, struct ctl_peer *peer, const uint8_t *message, size_t len);
 
-// Our answer is in the TLS stream: keys count from now on. In connect.c.
+// Our answer is in the TLS stream: keys count from now on. In connect_commit.c.
 void ctl_connect_commit(struct ctl *ctl, struct ctl_peer *peer);
 
 // A slot is free again: who waited for that goes on. In connect.c.
@@ -249,7 +249,7 @@ void ctl_connect_place_free(struct ctl *ctl, uint32_t slot);
 // Install what was deferred, if its time has come. In connect.c.
 void ctl_connect_resume(struct ctl *ctl, struct ctl_peer *peer);
 
-// Write a PUSH_REPLY if it is time for one. In connect.c.
+// Write a PUSH_REPLY if it is time for one. In connect_commit.c.
 void ctl_connect_push(struct ctl *ctl, struct ctl_peer *peer);
 
 // Send the install command of a peer that has a slot, also to put back the session ids of one that

@@ -9,6 +9,8 @@
 #include "control/ctl.h"
 #include "control/peer.h"
 
+#define TLS_KEPT_MAX 4096u // connections that are kept for good
+#define TLS_IDLE_MS 30000u // the others go after so long without use
 #define AGAIN_MS 1000u // a peer that isn't ready is asked again after this
 
 static uint64_t random_below(uint64_t limit)
@@ -144,12 +146,22 @@ static bool traffic_due(struct ctl *ctl, const struct ctl_peer *peer)
 		(tls->reneg_pkts != 0 && packets >= tls->reneg_pkts);
 }
 
+// A TLS connection takes some 21 KiB. Beyond a number of them the sessions that are idle do
+// without: they can't be told anything before their next renegotiation.
+static void sweep_tls(struct ctl *ctl, struct ctl_peer *peer, uint64_t now_ms)
+{
+	if (ctl->tls_kept > TLS_KEPT_MAX && peer->tls != NULL && peer->nego == NULL &&
+		!peer->tls->busy && now_ms - peer->tls->used_ms >= TLS_IDLE_MS)
+		ctl_tls_drop(ctl, peer);
+}
+
 void ctl_rekey_sweep(struct ctl *ctl, struct ctl_peer *peer, uint64_t now_ms)
 {
 	uint8_t old = peer->primary ^ 1;
 
 	if (peer->state != CTL_PEER_CONNECTED)
 		return;
+	sweep_tls(ctl, peer, now_ms);
 	if (peer->keys[old].valid && peer->keys[old].retire_ms != 0 &&
 		now_ms >= peer->keys[old].retire_ms && peer->nego == NULL)
 		drop_key(ctl, peer, old);
