@@ -426,7 +426,8 @@ static int become_ready(struct dp_main *m)
 	dp_log(DP_LOG_NOTICE, "ready: %s, idle %s, socket %s", status,
 		m->core.adaptive ? "adaptive" : "poll", m->cfg->socket);
 	dp_systemd_ready(status);
-	// Its memory is there, but this process' page tables are empty: fill them while workers run.
+	// Its memory is there, but this process' page tables are empty: fill them while workers
+	// run.
 	if (m->adopted)
 		(void)shm_table_populate(&m->table, NULL, NULL); // else by page faults
 	return 0;
