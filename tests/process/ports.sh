@@ -3,7 +3,7 @@
 # visp-dataplane on real ports: a session with known keys over af_packet and af_xdp, on one worker
 # and on three, through a kill and a restart; what is missing or taken is named; nothing is left.
 #
-#   ports.sh af_packet|af_xdp|workers|restart|errors
+#   ports.sh af_packet|af_xdp|workers|restart [DRIVER [SIGNAL]]|errors
 set -u
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -57,6 +57,7 @@ configure() {
 }
 
 start() {
+	: >"$W/dataplane.log"
 	ip netns exec "$S" "$dataplane" --config "$W/dataplane.conf" 2>"$W/dataplane.log" &
 	pid=$!
 	for _ in $(seq 100); do
@@ -136,7 +137,8 @@ restart)
 		grep -q 'restart: waiting' "$W/play.log" && break
 		sleep 0.1
 	done
-	kill -9 "$pid"
+	# SIGQUIT is the clean end that leaves the sessions to the next one.
+	kill "-${3-KILL}" "$pid"
 	wait "$pid" 2>/dev/null
 	start
 	wait "$player" || fail "dp-play: $(cat "$W/play.log")"
