@@ -9,6 +9,7 @@
 #include <rte_errno.h>
 
 #include "dataplane/dp.h"
+#include "dataplane/eal.h"
 #include "dataplane/grace.h"
 #include "tests/gtc.h"
 
@@ -18,15 +19,21 @@ static struct shm_dir dir[SESSIONS];
 static struct dp_core core;
 static struct dp_grace grace;
 
+static void remove_folder(void)
+{
+	dp_eal_remove_files(rte_eal_get_runtime_dir());
+}
+
 static bool setup(void)
 {
 	static char *argv[] = { "test", "--no-huge", "--no-pci", "--no-shconf", "--no-telemetry",
-		"-m", "64", "--lcores=0", "--log-level=error", NULL };
+		"-m", "64", "--lcores=0", "--log-level=error", "--file-prefix=sidindextest", NULL };
 	static bool up;
 
-	if (!up && rte_eal_init(9, argv) < 0)
+	if (!up && rte_eal_init(10, argv) < 0)
 		return false;
 	if (!up) {
+		(void)atexit(remove_folder); // else EAL leaves its folder behind
 		core.qsbr = aligned_alloc(64, (rte_rcu_qsbr_get_memsize(1) + 63) & ~(size_t)63);
 		if (core.qsbr == NULL || rte_rcu_qsbr_init(core.qsbr, 1) != 0)
 			return false;
