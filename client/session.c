@@ -341,9 +341,15 @@ static const char *slot_late(struct vc_client *c, const struct vc_slot *slot, ui
 		return NULL;
 	if (!slot->heard && now >= slot->started_ms + (uint64_t)remote->connect_timeout_s * 1000)
 		return "no answer from the server";
-	if (slot->state != VC_SLOT_ACTIVE && now >= slot->started_ms + window_ms)
-		return slot->heard ? "the TLS handshake took too long"
-				   : "no answer from the server";
+	if (slot->state != VC_SLOT_ACTIVE && now >= slot->started_ms + window_ms) {
+		if (!slot->heard)
+			return "no answer from the server";
+		// Stock servers drop a client they refuse before its alert has left them.
+		return slot->state == VC_SLOT_SENT_KEY
+			? "no answer to our side of the TLS handshake: "
+			  "the server may not accept our certificate"
+			: "the TLS handshake took too long";
+	}
 	if (slot->state == VC_SLOT_ACTIVE && !slot->keyed &&
 		now >= slot->started_ms + 2 * window_ms)
 		return "the server sends no configuration (PUSH_REPLY)";
