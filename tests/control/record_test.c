@@ -162,3 +162,31 @@ GTC_TEST(record, parked_packets)
 	ctl_records_done(&r);
 	(void)close(fd);
 }
+
+GTC_TEST(record, handshakes_are_remembered)
+{
+	struct shm_shaking entry = { .wrap = SHM_RECORD_WRAP_V2,
+		.endpoint = { .remote = { .family = 2, .bytes = { 192, 0, 2, 1 } },
+			.remote_port_be = 1 } };
+	struct shm_shaking got;
+	struct ctl_records r, again;
+	uint32_t index;
+	int fd;
+
+	make(&r, &fd);
+	index = ctl_shaking_take(&r);
+	GTC_ASSERT(index != SHM_SLOT_NONE);
+	GTC_EXPECT_INT(ctl_shaking_recover(&r, index, &got), -ENOENT); // taken, not written
+	ctl_shaking_write(&r, index, &entry);
+	GTC_ASSERT_INT(ctl_records_open(&again, fd, SESSIONS, instance), 0);
+	GTC_EXPECT_INT(ctl_shaking_recover(&again, index, &got), 0);
+	GTC_EXPECT_INT(got.wrap, SHM_RECORD_WRAP_V2);
+	GTC_EXPECT(ctl_shaking_take(&again) != index); // still taken
+	again.shaking[index].channel[3] ^= 1;
+	GTC_EXPECT_INT(ctl_shaking_recover(&again, index, &got), -EBADMSG);
+	GTC_EXPECT_INT(ctl_shaking_recover(&again, index, &got), -ENOENT);
+	ctl_shaking_drop(&again, SHM_SLOT_NONE); // nothing
+	ctl_records_done(&again);
+	ctl_records_done(&r);
+	(void)close(fd);
+}

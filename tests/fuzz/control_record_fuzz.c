@@ -74,6 +74,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		parked = records.parked[index];
 		ctl_parked_drop(&records, index);
 	}
+	if (size > sizeof(struct shm_shaking)) {
+		struct shm_shaking entry;
+
+		memcpy(&entry, data + 1, sizeof(entry));
+		if (sealed)
+			ctl_shaking_write(&records, 0, &entry);
+		if (ctl_shaking_check(sealed ? &records.shaking[0] : &entry) == 0 &&
+			entry.wrap > SHM_RECORD_WRAP_V2)
+			abort();
+	}
 	if (ctl_parked_check(&parked, parked.slot, parked.generation) == 0) {
 		size_t sum = 0;
 
