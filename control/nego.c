@@ -274,7 +274,8 @@ static void on_messages(struct ctl *ctl, struct ctl_peer *peer, struct ctl_tls_j
 	while (peer->state < CTL_PEER_CLOSING && peer->tls != NULL && &peer->tls->job == job &&
 		(len = ctl_tls_message_next(&job->read, &pos, &message)) > 0)
 		on_message(ctl, peer, message, len);
-	explicit_bzero(job->read.data, job->read.len);
+	if (job->read.len > 0)
+		explicit_bzero(job->read.data, job->read.len);
 	job->read.len = 0;
 }
 
