@@ -19,8 +19,8 @@ static void on_removed(
 	struct ctl *ctl, struct ctl_peer *peer, const struct shm_cmd *cmd, int status)
 {
 	(void)peer; // gone since long
-	// -ESTALE: the dataplane had no such session, so the slot is as free.
-	if (status < 0 && status != -ESTALE)
+	// -ESTALE: the dataplane had no such session; -ENOTCONN: the table is gone, or we are.
+	if (status < 0 && status != -ESTALE && status != -ENOTCONN)
 		ctl_log(CTL_WARN, "the dataplane didn't remove a session slot=%u error=%s",
 			cmd->slot, strerrorname_np(-status));
 	ctl_slots_put(&ctl->slots, cmd->slot, ctl_now_ms() + CTL_SLOT_REST_MS);
