@@ -209,9 +209,14 @@ void vc_mobility_moved(struct vc_client *c, const struct vc_path *path)
 	if (!m->active)
 		return;
 	if (!old_alive && c->link.cur != sock) {
-		// Nothing is lost by sending data along behind the first Ping.
+		// With a peer-id nothing is lost by sending data along behind the first Ping.
+		// Without one the server knows the address only once it has worked on the Ping, so
+		// packets wait in the device for the evidence.
 		retire(c, c->link.cur);
-		use(c, sock);
+		if (c->data.v2)
+			use(c, sock);
+		else
+			vc_tunnel_pause(c);
 	}
 }
 
