@@ -8,7 +8,10 @@ peers "$@"
 count=1000000
 rate=50000
 lines=()
-[ "${ARGS[0]-}" != v1 ] || lines=('data-format v1')
+if [ "${ARGS[0]-}" = v1 ]; then
+	lines=('data-format v1')
+	[ "$full" = 1 ] || count=250000
+fi
 
 net_begin
 pki_begin
