@@ -42,7 +42,7 @@ for program in "$dataplane" "$control" "$client" "$vispctl" "$build/bench/probe/
 	for option in --no-such-option ''; do
 		# shellcheck disable=SC2086 # none at all where it is empty
 		status=$(status_of "$program" $option)
-		[ "$status" != 0 ] && [ "$status" -lt 124 ] || fail "$name $option: status $status"
+		[[ $status != 0 && $status -lt 124 ]] || fail "$name $option: status $status"
 		[ ! -s "$W/out.log" ] || fail "$name $option: writes to standard output"
 		grep -qE -e "${option:+no-such-option}" "$W/err.log" ||
 			fail "$name $option: $(cat "$W/err.log")"
@@ -68,7 +68,7 @@ refused() {
 	for regex in "${words[@]}"; do
 		grep -qE -e "$regex" "$W/err.log" || fail "not said: $regex"
 	done
-	[ $status != 0 ] && [ $status -lt 124 ] || fail "status $status: ${words[*]}"
+	[[ $status != 0 && $status -lt 124 ]] || fail "status $status: ${words[*]}"
 	traces_none "${words[*]}"
 	say "$(grep -hE -m 1 -e "${words[0]}" "$W/err.log")"
 }
@@ -227,7 +227,7 @@ asked() { on server timeout 5 "$vispctl" --socket "$W/control.sock" "$@"; }
 wrong() { # REGEX ARGUMENT...
 	local status=0
 	asked "${@:2}" >"$W/out.log" 2>"$W/err.log" || status=$?
-	[ $status != 0 ] && [ $status -lt 124 ] || fail "vispctl ${*:2}: status $status"
+	[[ $status != 0 && $status -lt 124 ]] || fail "vispctl ${*:2}: status $status"
 	grep -qE -e "$1" "$W/err.log" || fail "vispctl ${*:2}: not said: $1"
 }
 wrong 'no such session' show nobody

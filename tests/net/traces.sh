@@ -32,7 +32,8 @@ traces() {
 		on "$name" nft list ruleset
 	done
 	# Logs are meant to stay, and so is what scenarios write themselves.
-	find "$W" -mindepth 1 ! -name '*.log' ! -name 'traces.*' | sort
+	find "$W" -mindepth 1 ! -name '*.log' ! -name '*.ovpn' ! -name '*.conf' \
+		! -name 'traces.*' | sort
 	find /dev/hugepages -name '*visp*' 2>/dev/null
 }
 
