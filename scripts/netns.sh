@@ -25,10 +25,9 @@ server_inner=10.8.0.1
 probe_port=7000
 
 W= # folder of this run: configurations, keys, sockets, logs
-declare -A pid # processes by name
-pid=()
+declare -A pid=([scenario]=$$) # processes by name
 started=() # their names in order
-current_hotspot=
+current_hotspot=none
 declare -A lan_gateway=([a]=192.168.1.1 [b]=192.168.2.1)
 declare -A lan_address=([a]=192.168.1.50 [b]=192.168.2.50)
 
