@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "client/event.h"
 #include "client/forward.h"
@@ -434,10 +436,41 @@ static void finish(struct vc_client *c)
 	explicit_bzero(&c->session, sizeof(c->session));
 }
 
+// From the first file that is made until the loop serves them, signals wait: one that ended the
+// process in between would leave the file.
+static void hold_signals(bool hold)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set); // these never fail for signals that exist
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGHUP);
+	(void)pthread_sigmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
+static int write_pid(const char *path)
+{
+	FILE *f;
+	int rc = 0;
+
+	if (path == NULL)
+		return 0;
+	f = fopen(path, "we");
+	if (f == NULL || fprintf(f, "%d\n", (int)getpid()) < 0)
+		rc = -errno;
+	if (f != NULL && fclose(f) != 0 && rc == 0)
+		rc = -errno;
+	if (rc < 0)
+		vc_log(VC_ERROR, "can't write %s: %s", path, strerror(-rc));
+	return rc;
+}
+
 int vc_client_run(const struct cfg_client *cfg)
 {
 	static struct vc_client client; // too large for a stack
 	struct vc_client *c = &client;
+	bool pid_file = false;
 	int rc;
 
 	c->cfg = cfg;
@@ -449,6 +482,12 @@ int vc_client_run(const struct cfg_client *cfg)
 	c->status = 1;
 	if (vc_setup_tls(c) < 0 || vc_session_load(c) < 0 || vc_setup_creds(c) < 0)
 		goto done;
+	hold_signals(true);
+	if (write_pid(cfg->writepid) < 0) {
+		c->status = 2;
+		goto done;
+	}
+	pid_file = cfg->writepid != NULL;
 	rc = vc_nl_open(&c->nl);
 	if (rc == 0)
 		rc = vc_instance_take(&c->instance, &c->nl, cfg->mark);
@@ -470,9 +509,12 @@ int vc_client_run(const struct cfg_client *cfg)
 	c->status = 0;
 	vc_event("start", "\"instance\": %u, \"mark\": %u", c->instance.number, c->instance.mark);
 	vc_connect_start(c);
+	hold_signals(false);
 	(void)uv_run(&c->loop, UV_RUN_DEFAULT);
 
 done:
 	finish(c);
+	if (pid_file)
+		(void)unlink(cfg->writepid); // somebody else may have done so
 	return c->status;
 }

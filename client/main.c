@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "client/client.h"
 #include "client/event.h"
@@ -56,16 +54,6 @@ static void print_notes(struct cfg_notes *notes, bool all)
 	}
 }
 
-static int write_pid(const char *path)
-{
-	FILE *f = fopen(path, "we");
-
-	if (f == NULL)
-		return -errno;
-	fprintf(f, "%d\n", (int)getpid());
-	return fclose(f) == 0 ? 0 : -errno;
-}
-
 static int run(const struct cfg_client *cfg, const char *events)
 {
 	struct vc_log_options log = { .verb = cfg->verb,
@@ -82,14 +70,7 @@ static int run(const struct cfg_client *cfg, const char *events)
 		vc_log(VC_ERROR, "can't open %s: %s", events, strerror(-rc));
 		return 2;
 	}
-	if (cfg->writepid != NULL && (rc = write_pid(cfg->writepid)) < 0) {
-		vc_log(VC_ERROR, "can't write %s: %s", cfg->writepid, strerror(-rc));
-		return 2;
-	}
-	rc = vc_client_run(cfg);
-	if (cfg->writepid != NULL)
-		(void)unlink(cfg->writepid);
-	return rc;
+	return vc_client_run(cfg);
 }
 
 int main(int argc, char **argv)
