@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,6 +120,17 @@ static int write_pid(const char *path)
 	return 0;
 }
 
+// A signal that ended the process now would leave the file; dp_main_start() serves them.
+static void hold_signals(void)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set); // these never fail for signals that exist
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 static int run(struct dp_main *m, const struct options *o, int eal_argc, char **eal_argv)
 {
 	int rc;
@@ -130,6 +142,7 @@ static int run(struct dp_main *m, const struct options *o, int eal_argc, char **
 			(void)printf("%s: ok\n", o->config);
 		return rc;
 	}
+	hold_signals();
 	rc = open_log(m->cfg->log);
 	if (rc == 0)
 		rc = write_pid(m->cfg->writepid);
