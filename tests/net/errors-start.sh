@@ -211,6 +211,7 @@ refused server "path=$W/control.sock error=\"another visp-control uses it\"" -- 
 # A second control goes on asking, for the first one may end; it says why once, and never gets in.
 sed "s,^control-socket .*,control-socket $W/second.sock," "$W/server.conf" >"$W/second.conf.log"
 run second server "$control" --config "$W/second.conf.log"
+# shellcheck disable=SC2154 # of netns.sh
 await_log second 5 "refuses this control reason=\"another visp-control \(pid ${pid[control]}\)" ||
 	fail "a second control isn't refused"
 patiently sleep 1.5

@@ -58,6 +58,7 @@ begin_with() {
 denied() {
 	local status
 	gone "$1" 15 || fail "$1: the client goes on"
+	# shellcheck disable=SC2154 # of netns.sh
 	wait "${pid[$1]}"
 	status=$?
 	unset "pid[$1]"

@@ -8,14 +8,14 @@ huge_free=/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages
 # What programs make in /run lies in $W/run, where nobody else's does: the command is run with the
 # one in place of the other. The kernel seems to have no free hugepages. Signals act as usual, which
 # they don't in bash's background jobs otherwise.
-# shellcheck disable=SC2016,SC2034 # the inner shell expands it; used by those who source this
+# shellcheck disable=SC2016,SC2034,SC2054 # the inner shell expands it; used by those who source this
 traces_begin() {
 	mkdir -p "$W/run"
 	chmod 755 "$W/run"
 	echo 0 >"$W/no-pages"
 	private=(unshare -m --propagation private env --default-signal=INT,QUIT
 		sh -c '[ ! -e "$1" ] || mount --bind "$0/no-pages" "$1"
-		mount --bind "$0/run" /run && shift && exec "$@"' "$W" $huge_free)
+		mount --bind "$0/run" /run && shift && exec "$@"' "$W" "$huge_free")
 }
 
 # Interfaces, addresses, routes, rules, processes of a namespace, and files.
