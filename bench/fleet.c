@@ -219,11 +219,6 @@ static void put16(uint8_t *p, uint32_t v)
 	p[1] = (uint8_t)v;
 }
 
-static void put32(uint8_t *p, uint32_t v)
-{
-	ovpn_put_be32(p, v);
-}
-
 static void put_ethernet(uint8_t *p, const uint8_t dst[6], const uint8_t src[6])
 {
 	memcpy(p, dst, 6);
@@ -231,22 +226,21 @@ static void put_ethernet(uint8_t *p, const uint8_t dst[6], const uint8_t src[6])
 	put16(p + 12, 0x0800);
 }
 
-// IPv4 header without options, UDP inside. Addresses in host byte order; len: of the packet.
+// IPv4 header without options, UDP inside. Addresses in host byte order; len: of the packet. The
+// sum of RFC 1071 doesn't care for byte order, so it is taken over words as they lie in memory.
 static void put_ip(uint8_t *p, uint32_t src, uint32_t dst, uint32_t len)
 {
-	uint32_t sum = 0;
+	uint32_t word[5] = { htonl(0x45000000u | len), 0, htonl(64u << 24 | IPPROTO_UDP << 16),
+		htonl(src), htonl(dst) };
+	uint64_t sum = (uint64_t)word[0] + word[2] + word[3] + word[4];
 
-	memset(p, 0, IP);
-	p[0] = 0x45;
-	put16(p + 2, len);
-	p[8] = 64;
-	p[9] = IPPROTO_UDP;
-	put32(p + 12, src);
-	put32(p + 16, dst);
-	for (unsigned i = 0; i < IP; i += 2)
-		sum += (uint32_t)p[i] << 8 | p[i + 1];
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
 	sum = (sum & 0xffff) + (sum >> 16);
-	put16(p + 10, ~((sum & 0xffff) + (sum >> 16)) & 0xffff);
+	sum = (sum & 0xffff) + (sum >> 16);
+	memcpy(p, word, sizeof(word));
+	word[0] = ~(uint32_t)sum & 0xffff;
+	memcpy(p + 10, word, 2);
 }
 
 // UDP checksum 0: none, as our own datagrams have.

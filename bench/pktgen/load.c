@@ -98,7 +98,8 @@ void pg_load_good(struct pg_load *l, struct rte_mbuf **pkt, unsigned n, bool up,
 	}
 	if (!up)
 		return;
-	(void)dp_crypto_seal(l->fleet->crypto, op, n); // the cipher is a known one
+	if (l->o.sealed)
+		(void)dp_crypto_seal(l->fleet->crypto, op, n); // the cipher is a known one
 	if (l->o.hostile > 0)
 		remember(l, pkt[0]);
 }

@@ -24,6 +24,7 @@ struct pg_load_options {
 	unsigned direction; // enum pg_direction
 	bool zipf; // clients by Zipf's law with exponent 1, else uniform
 	bool float_only; // moving clients send no reconfiguration Ping
+	bool sealed; // packets are encrypted; a forwarder doesn't care and the generator is faster
 	double hostile; // frames of others for each good one
 };
 

@@ -271,6 +271,7 @@ int pg_options_read(struct pg_options *o, int argc, char **argv)
 		if (take(o, c, optarg) < 0)
 			return bad(long_options[index].name, optarg);
 	}
+	o->load.sealed = !o->forwarder;
 	why = optind < argc ? "arguments need an option" : conflict(o, in_process);
 	if (why == NULL)
 		return 0;
