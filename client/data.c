@@ -21,7 +21,7 @@ static void key_done(struct vc_key *key)
 static void key_remove(struct vc_data *d, unsigned i)
 {
 	key_done(&d->key[i]);
-	for (; i + 1 < d->n_keys; i++)
+	for (; i + 1 < d->n_keys && i + 1 < VC_DATA_KEYS; i++)
 		d->key[i] = d->key[i + 1];
 	d->n_keys--;
 	memset(&d->key[d->n_keys], 0, sizeof(d->key[0]));

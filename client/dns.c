@@ -112,6 +112,8 @@ static int read_file(const char *path, char **ret_text, size_t *ret_len)
 	char *text;
 	ssize_t n;
 
+	*ret_text = NULL;
+	*ret_len = 0;
 	if (fd < 0)
 		return -errno;
 	text = malloc(VC_DNS_FILE_MAX);
