@@ -288,7 +288,8 @@ static void on_end(struct ctl *ctl, struct ctl_peer *peer, struct ctl_tls_job *j
 			ctl_nego_failed(ctl, peer, "closed by the peer");
 		return;
 	}
-	if (job->peer.subject[0] != '\0')
+	// An error of verification names the certificate itself.
+	if (job->peer.subject[0] != '\0' && strstr(job->error, job->peer.subject) == NULL)
 		(void)snprintf(why, sizeof(why), "%s (subject %s)", job->error, job->peer.subject);
 	else
 		(void)snprintf(why, sizeof(why), "%s", job->error);
