@@ -171,6 +171,10 @@ full() {
 	*) denied wrong-key 'refused reason=first_bad_(wrap|client_key)' "$silent" ;;
 	esac
 	[ "$(log_count second 'Initialization Sequence Completed')" = 0 ] || fail "second: is let in"
+	if [ "$SERVER$WRAP" = openvpntls-auth ]; then # it sends its options without an address
+		await_log second 10 "no 'ifconfig', so there is no address" ||
+			fail "second: doesn't miss its address"
+	fi
 	stop second
 	stop first
 	stop laptop
