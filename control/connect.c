@@ -268,8 +268,7 @@ static int send_key(struct ctl *ctl, struct ctl_peer *peer)
 	return rc;
 }
 
-// The key slot that the dataplane encrypts with, which must not be overwritten.
-static uint8_t sending_slot(struct ctl *ctl, const struct ctl_peer *peer)
+uint8_t ctl_connect_sending(struct ctl *ctl, const struct ctl_peer *peer)
 {
 	struct shm_session *s = (struct shm_session *)(uintptr_t)ctl_link_session(
 		&ctl->link, peer->slot); // loaded only
@@ -317,7 +316,7 @@ static void take_over(struct ctl *ctl, struct ctl_peer *peer, struct ctl_peer *o
 	memcpy(peer->keys, old->keys, sizeof(peer->keys));
 	peer->primary = old->primary;
 	// Not always the older key: the newest may be one that its client never got to know.
-	sending = sending_slot(ctl, old);
+	sending = ctl_connect_sending(ctl, old);
 	peer->nego->which = (sending < SHM_KEY_SLOTS ? sending : old->primary) ^ 1;
 	peer->nego->age = ++old->age;
 	peer->age = old->age;
@@ -429,7 +428,7 @@ static void install_next(struct ctl *ctl, struct ctl_peer *peer)
 	nego->step = CTL_NEGO_KEYS;
 	nego->waiting = 1;
 	nego->which = peer->primary ^ 1;
-	nego->deferred = sending_slot(ctl, peer) == nego->which;
+	nego->deferred = ctl_connect_sending(ctl, peer) == nego->which;
 	if (nego->deferred)
 		return;
 	nego->age = ++peer->age;
@@ -442,7 +441,7 @@ void ctl_connect_resume(struct ctl *ctl, struct ctl_peer *peer)
 {
 	struct ctl_nego *nego = peer->nego;
 
-	if (sending_slot(ctl, peer) == nego->which)
+	if (ctl_connect_sending(ctl, peer) == nego->which)
 		return;
 	nego->deferred = false;
 	if (!nego->first)

@@ -249,6 +249,9 @@ void ctl_connect_place_free(struct ctl *ctl, uint32_t slot);
 // Install what was deferred, if its time has come. In connect.c.
 void ctl_connect_resume(struct ctl *ctl, struct ctl_peer *peer);
 
+// The key slot that the dataplane encrypts with, which must not be overwritten; 0xff: none yet.
+uint8_t ctl_connect_sending(struct ctl *ctl, const struct ctl_peer *peer);
+
 // Write a PUSH_REPLY if it is time for one. In connect_commit.c.
 void ctl_connect_push(struct ctl *ctl, struct ctl_peer *peer);
 
@@ -280,6 +283,11 @@ int ctl_rekey_resume(struct ctl *ctl, struct ctl_peer *peer);
 
 // Plan the next one after a key was committed.
 void ctl_rekey_plan(struct ctl *ctl, struct ctl_peer *peer);
+
+// The peer's reset of a next negotiation has come. It has forgotten all keys but the newest one, so
+// transmission goes over to that at once, also before its time (protocol.md 11.3: both keys that
+// it holds are then the newest and the one being made).
+void ctl_rekey_retire(struct ctl *ctl, struct ctl_peer *peer);
 
 // The negotiation is over and everything acknowledged: in-place resets drop the keys of the session
 // that they replaced.

@@ -61,6 +61,8 @@ void ctl_peer_recv(
 	}
 	if ((events & OVPN_CHANNEL_GOT_SOFT_RESET) != 0)
 		on_soft_reset(ctl, peer);
+	if ((events & (OVPN_CHANNEL_GOT_SOFT_RESET | OVPN_CHANNEL_GOT_RESET)) != 0)
+		ctl_rekey_retire(ctl, peer);
 	ctl_peer_pump(ctl, peer);
 }
 
@@ -114,18 +116,25 @@ static void on_handover(struct ctl *ctl, struct ctl_peer *peer, const struct shm
 	}
 }
 
+// The dataplane says that the peer is gone. One that was closing ends for the reason it had.
+static void on_gone(struct ctl *ctl, struct ctl_peer *peer, uint64_t *count, const char *why)
+{
+	if (peer->state == CTL_PEER_CLOSING) {
+		ctl_peer_remove(ctl, peer, peer->why);
+		return;
+	}
+	(*count)++;
+	ctl_peer_remove(ctl, peer, why);
+}
+
 static void on_session_event(struct ctl *ctl, struct ctl_peer *peer, const struct shm_event *ev)
 {
 	switch (ev->kind) {
 	case SHM_EVENT_HANDOVER: on_handover(ctl, peer, ev); break;
 	case SHM_EVENT_TIMEOUT:
-		ctl->count.timeouts++;
-		ctl_peer_remove(ctl, peer, "ping-restart");
+		on_gone(ctl, peer, &ctl->count.timeouts, "ping-restart");
 		break;
-	case SHM_EVENT_EXIT:
-		ctl->count.exits++;
-		ctl_peer_remove(ctl, peer, "client-exit");
-		break;
+	case SHM_EVENT_EXIT: on_gone(ctl, peer, &ctl->count.exits, "client-exit"); break;
 	case SHM_EVENT_REKEY:
 		if (ctl_rekey_start(ctl, peer, "packet-ids") == -EAGAIN)
 			peer->reneg_ms = ctl_now_ms(); // as soon as it is ready

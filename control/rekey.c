@@ -116,6 +116,17 @@ static void drop_key(struct ctl *ctl, struct ctl_peer *peer, uint8_t which)
 	ctl_peer_save(ctl, peer);
 }
 
+void ctl_rekey_retire(struct ctl *ctl, struct ctl_peer *peer)
+{
+	uint8_t old = peer->primary ^ 1;
+
+	if (peer->state != CTL_PEER_CONNECTED || !peer->keys[peer->primary].valid ||
+		peer->keys[peer->primary].key_id == peer->ch.key_id)
+		return;
+	if (peer->keys[old].valid && ctl_connect_sending(ctl, peer) == old)
+		drop_key(ctl, peer, old);
+}
+
 void ctl_rekey_settled(struct ctl *ctl, struct ctl_peer *peer)
 {
 	uint8_t old = peer->primary ^ 1;
