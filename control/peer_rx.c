@@ -131,9 +131,7 @@ static void on_session_event(struct ctl *ctl, struct ctl_peer *peer, const struc
 {
 	switch (ev->kind) {
 	case SHM_EVENT_HANDOVER: on_handover(ctl, peer, ev); break;
-	case SHM_EVENT_TIMEOUT:
-		on_gone(ctl, peer, &ctl->count.timeouts, "ping-restart");
-		break;
+	case SHM_EVENT_TIMEOUT: on_gone(ctl, peer, &ctl->count.timeouts, "ping-restart"); break;
 	case SHM_EVENT_EXIT: on_gone(ctl, peer, &ctl->count.exits, "client-exit"); break;
 	case SHM_EVENT_REKEY:
 		if (ctl_rekey_start(ctl, peer, "packet-ids") == -EAGAIN)

@@ -53,6 +53,11 @@ fail() {
 			say "--- ${log##*/}"
 			tail -n "${LOG_LINES:-25}" "$log" >&2
 		done
+		# Where packets went, if a dataplane still says it.
+		declare -F telemetry >/dev/null && telemetry /visp/drops 2>/dev/null |
+			jq -c '[.. | objects | to_entries[] | select((.value | type) == "number" and .value > 0)]
+				| from_entries' >&2
+		say "FAILED: $*" # what a reader of the last lines looks for
 	fi
 	exit 1
 }
