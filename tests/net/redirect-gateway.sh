@@ -28,7 +28,6 @@ TXT
 client_start laptop
 probe_serve
 # The kernel itself says IGMP when a link comes up; that is nobody's traffic.
-# What the kernel says of multicast on a link that comes up stays on that link.
 start leak laptop tcpdump -i wlan0 -n -l "not arp and not igmp and not (udp and host $server_outer)"
 await_log leak 5 listening || fail "no tcpdump"
 probe_begin --tcp --tcp-rate 10 --watch wlan0 --outer "$server_outer:1194"
