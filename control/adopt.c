@@ -294,15 +294,18 @@ static void take_stock(struct ctl *ctl, bool records)
 	uint64_t now = ctl_now_ms();
 	uint32_t lost = 0;
 
-	for (uint32_t slot = 0; slot < ctl->table.slots; slot++) {
+	// From the last, so that the first is in front of those that are put in front.
+	for (uint32_t slot = ctl->table.slots; slot-- > 0;) {
 		uint16_t generation;
 		enum shm_state state = slot_state(ctl, slot, &generation);
 
 		if (state == SHM_STATE_FREE) {
 			// Nobody knows when a slot that was used before became free; one that never
-			// was used is free at once.
-			ctl_slots_put(
-				&ctl->slots, slot, generation == 0 ? 0 : now + CTL_SLOT_REST_MS);
+			// was used is free at once, so it mustn't wait behind those.
+			if (generation == 0)
+				ctl_slots_put_first(&ctl->slots, slot);
+			else
+				ctl_slots_put(&ctl->slots, slot, now + CTL_SLOT_REST_MS);
 			continue;
 		}
 		if (records && state == SHM_STATE_LIVE && adopt(ctl, slot, generation))

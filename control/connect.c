@@ -336,6 +336,8 @@ static const char *get_place(struct ctl *ctl, struct ctl_peer *peer)
 	if (rc < 0)
 		return text;
 	if (ctl_slots_take(&ctl->slots, ctl_now_ms(), &peer->slot) < 0) {
+		// Else its tries would use up the addresses, too.
+		peer->grant = ctl_grant_free(ctl->policy, peer->grant);
 		peer->slot = SHM_SLOT_NONE;
 		return "the server is full (sessions)";
 	}

@@ -33,6 +33,15 @@ void ctl_slots_put(struct ctl_slots *s, uint32_t slot, uint64_t ready_ms)
 	s->count++;
 }
 
+void ctl_slots_put_first(struct ctl_slots *s, uint32_t slot)
+{
+	if (s->count >= s->size || slot >= s->size)
+		return;
+	s->head = (s->head + s->size - 1) % s->size;
+	s->ring[s->head] = (struct ctl_slot_free){ .slot = slot };
+	s->count++;
+}
+
 int ctl_slots_take(struct ctl_slots *s, uint64_t now_ms, uint32_t *ret_slot)
 {
 	const struct ctl_slot_free *place = &s->ring[s->head];

@@ -27,6 +27,9 @@ void ctl_slots_done(struct ctl_slots *s);
 // Give a slot back; ready_ms: from when on it may be taken. Every slot at most once.
 void ctl_slots_put(struct ctl_slots *s, uint32_t slot, uint64_t ready_ms);
 
+// A slot that is free at once, in front of all that are there.
+void ctl_slots_put_first(struct ctl_slots *s, uint32_t slot);
+
 // Take the slot that has been free longest.
 // Returns 0, -ENOSPC when none is free, -EAGAIN when all that are free still rest.
 int ctl_slots_take(struct ctl_slots *s, uint64_t now_ms, uint32_t *ret_slot);
