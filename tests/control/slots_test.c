@@ -40,6 +40,26 @@ GTC_TEST(slots, rests_after_removal)
 	ctl_slots_done(&s);
 }
 
+GTC_TEST(slots, never_used_goes_before_resting)
+{
+	struct ctl_slots s;
+	uint32_t slot;
+
+	GTC_ASSERT_INT(ctl_slots_init(&s, 3, 5000), 0);
+	ctl_slots_put(&s, 0, 5000 + CTL_SLOT_REST_MS);
+	ctl_slots_put_first(&s, 2);
+	ctl_slots_put_first(&s, 1);
+	ctl_slots_put_first(&s, 1); // one too many
+	for (uint32_t i = 1; i < 3; i++) {
+		GTC_EXPECT_INT(ctl_slots_take(&s, 5000, &slot), 0);
+		GTC_EXPECT_INT(slot, i);
+	}
+	GTC_EXPECT_INT(ctl_slots_take(&s, 5000, &slot), -EAGAIN);
+	GTC_EXPECT_INT(ctl_slots_take(&s, 5000 + CTL_SLOT_REST_MS, &slot), 0);
+	GTC_EXPECT_INT(slot, 0);
+	ctl_slots_done(&s);
+}
+
 GTC_TEST(slots, too_many_are_refused)
 {
 	struct ctl_slots s;
