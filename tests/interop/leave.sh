@@ -12,9 +12,8 @@ routes=60
 devices=0
 
 # client NAME visp|openvpn [LINE...]: connects, with a tunnel device of its own.
-declare -A kind=() device=() was=() begin=()
+declare -A device=() was=() begin=()
 client() {
-	kind[$1]=$2
 	devices=$((devices + 1))
 	device[$1]=tun$devices
 	[ -e "$W/pki/$1.crt" ] || pki_cert "$1" clientAuth
