@@ -69,6 +69,11 @@ static int lock_number(const struct vc_instance *inst)
 		struct stat by_fd, by_name;
 		int fd = open(inst->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
+		if (fd < 0 && errno == ENOENT) {
+			// The last client to end took the folder with it just now.
+			(void)mkdir(VC_INSTANCE_DIR, 0700); // the next open says if it failed
+			continue;
+		}
 		if (fd < 0)
 			return -errno;
 		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
