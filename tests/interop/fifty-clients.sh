@@ -27,7 +27,7 @@ for ((i = 1; i <= clients; i++)); do
 	address=$(ip -n "$(ns laptop)" -4 -j addr show dev "tun$i" | jq -r '.[].addr_info[0].local')
 	[ -z "${seen[$address]-}" ] || fail "c$i and c${seen[$address]} have $address"
 	seen[$address]=$i
-	on laptop ping -I "tun$i" -c 20 -i 0.01 -q "$server_inner" >"$W/ping$i.log" &
+	on laptop ping -I "tun$i" -c 20 -i 0.05 -q "$server_inner" >"$W/ping$i.log" &
 	pings[i]=$!
 done
 for ((i = 1; i <= clients; i++)); do

@@ -43,7 +43,10 @@ done
 figures() { telemetry /visp/drops | jq -c "[.[]] | add"; }
 endpoint() { telemetry /visp/session,0 | jq -r '"\(.remote):\(.remote_port)"'; }
 count_of() { telemetry /visp/totals | jq ".$1"; }
+# Frames that came, without those that were joined to others.
+received() { echo $(($(count_of outer_rx_packets) - $(count_of frags_merged))); }
 before=$(figures)
+frames=$(received)
 moves=$(count_of handovers)
 place=$(endpoint)
 echo go >&"$hostile_fd"
@@ -60,9 +63,12 @@ telemetry /visp/drops | jq -c 'with_entries(select(.value > 0))' >&2
 dropped=$(($(figures) - before))
 [ "$(count_of handovers)" = "$moves" ] || fail "a session moved"
 [ "$(endpoint)" = "$place" ] || fail "the session is elsewhere"
-# The kernel may have lost some on the way to the port, which is not the dataplane's to count.
-say "$sent sent, $dropped dropped under a name"
-at_most "$dropped" $((sent + 1000)) || fail "more drops than packets"
-at_most $((sent * 99 / 100)) "$dropped" || fail "packets vanished without a name"
-at_most "$(sed -n 's/.* \([0-9.]*\)% packet loss.*/\1/p' "$W/ping.log")" 2 ||
+# On a busy machine the kernel loses some on the way to the port. What came, but for the client's
+# own packets, is to be found among the drops.
+came=$(($(received) - frames))
+say "$sent sent, $came came, $dropped dropped under a name"
+at_most $((sent * 9 / 10)) "$came" || fail "the kernel lost too many"
+at_most "$dropped" "$came" || fail "more drops than packets"
+at_most $((came - 1000)) "$dropped" || fail "packets vanished without a name"
+at_most "$(sed -n 's/.* \([0-9.]*\)% packet loss.*/\1/p' "$W/ping.log")" 10 ||
 	fail "the client's own traffic suffered"
