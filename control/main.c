@@ -2,6 +2,7 @@
 // visp-control: start, run, end.
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,6 +143,19 @@ static void on_reload_signal(uv_signal_t *handle, int signum)
 	ctl->policy_next_ms = 0; // the next tick looks at the CRL
 }
 
+// While there are files that only a clean end removes, but no loop yet that could bring it about,
+// the signals that ask for one wait.
+static void hold_signals(int how)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set); // none of these fails for numbers that exist
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGHUP);
+	(void)sigprocmask(how, &set, NULL);
+}
+
 static int watch_signals(struct ctl *ctl)
 {
 	const struct {
@@ -161,6 +175,8 @@ static int watch_signals(struct ctl *ctl)
 		if (rc == 0)
 			rc = uv_signal_start(list[i].handle, list[i].cb, list[i].signum);
 	}
+	if (rc == 0)
+		hold_signals(SIG_UNBLOCK);
 	return rc;
 }
 
@@ -185,6 +201,7 @@ static int set_up(struct ctl *ctl)
 	make_options(ctl);
 	make_channel_config(ctl);
 	rc = ctl_policy_create(ctl->cfg, &ctl->policy);
+	hold_signals(SIG_BLOCK);
 	if (rc == 0)
 		rc = ctl_mgmt_open(ctl);
 	if (rc == 0)
