@@ -56,6 +56,7 @@ patiently sleep 12
 after=$(grep -hc 'VERIFY OK: depth=0' "$W"/c*.log | awk '{ n += $1 } END { print n }')
 [ "$after" -ge $((before + clients)) ] || fail "only $((after - before)) renegotiations since"
 for ((i = 1; i <= clients; i++)); do
-	[ "$(log_count "c$i" 'Initialization Sequence Completed')" = 1 ] || fail "c$i connected anew"
+	# A renegotiation that a kill cut short may end in a reset in place, from the same port.
+	[ "$(log_count "c$i" 'process restarting')" = 0 ] || fail "c$i connected anew"
 	PROBE=probe$i probe_say end
 done
