@@ -14,14 +14,21 @@
 
 static int set_ifconfig(struct cfg_apply *a, const struct cfg_line *l, void *at)
 {
-	struct cfg_addr addr;
+	struct cfg_ccd *ccd = at;
+	struct cfg_addr addr, peer = { 0 };
 
-	if (cfg_network_parse(l->argv[1], l->argv[2], &addr) < 0 || addr.prefix == 0)
+	// A netmask in topology subnet, the other end's address in net30 and p2p.
+	if (cfg_network_parse(l->argv[1], l->argv[2], &addr) < 0 &&
+		(cfg_addr_parse(l->argv[1], &addr) < 0 || cfg_addr_parse(l->argv[2], &peer) < 0 ||
+			peer.family != AF_INET))
+		addr.family = AF_UNSPEC;
+	if (addr.family != AF_INET || addr.prefix == 0)
 		return cfg_fail(a, l,
 			"'ifconfig-push': '%.60s %.60s' isn't an address and its "
-			"netmask",
+			"netmask or other end",
 			l->argv[1], l->argv[2]);
-	*(struct cfg_addr *)at = addr;
+	ccd->ifconfig = addr;
+	ccd->ifconfig_peer = peer;
 	return 0;
 }
 
@@ -92,7 +99,7 @@ static int set_push_remove(struct cfg_apply *a, const struct cfg_line *l, void *
 
 const struct cfg_option cfg_ccd_options[] = {
 	{ "disable", cfg_set_flag, CCD(disable), 0, 0 },
-	{ "ifconfig-push", set_ifconfig, CCD(ifconfig), 0, 0 },
+	{ "ifconfig-push", set_ifconfig, 0, 0, 0 },
 	{ "ifconfig-ipv6-push", set_ifconfig6, CCD(ifconfig6), 0, 0 },
 	{ "iroute", set_iroute, 0, 0, 0 },
 	{ "push-reset", cfg_set_flag, CCD(push_reset), 0, 0 },

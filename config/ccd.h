@@ -14,6 +14,7 @@ struct cfg_ccd {
 	struct cfg_mem *mem;
 	bool disable; // the client is refused
 	struct cfg_addr ifconfig; // ifconfig-push: address, prefix from the netmask; or unset
+	struct cfg_addr ifconfig_peer; // the other end, where no netmask was given; or unset
 	struct cfg_addr ifconfig6; // ifconfig-ipv6-push, kept for later
 	struct cfg_addr *iroutes; // networks behind the client, both families
 	size_t n_iroutes;

@@ -93,7 +93,8 @@ const struct cfg_directive cfg_rows_tunnel[] = {
 	NOEFF(S | C, "dev-node", 1, 1, "NODE", "the device node is always the system's"),
 	WRONG(S | C, "lladdr", NO_TAP),
 	WORKS(S | C | P, "topology", 1, 1, "subnet|net30|p2p",
-		"Addressing inside the tunnel; a server offers subnet, a client knows all three."),
+		"Addressing inside the tunnel; subnet unless a server's configuration says "
+		"otherwise."),
 	WORKS(S | C | P, "ifconfig", 2, 2, "LOCAL NETMASK|REMOTE", "Tunnel address."),
 	NOEFF(S | C | P, "ifconfig-ipv6", 1, 2, "ADDRESS/BITS [REMOTE]", NO_IPV6),
 	WORKS(C, "ifconfig-noexec", 0, 0, "", "Leave the interface's address to others."),
@@ -111,7 +112,8 @@ const struct cfg_directive cfg_rows_tunnel[] = {
 	WORKS(S, "ifconfig-pool-persist", 1, 2, "FILE [SECONDS]",
 		"Remember who had which address; 0 seconds: only read."),
 	NOEFF(S, "ifconfig-pool-linear", 0, 0, "", "topology subnet is linear anyway"),
-	WORKS(D, "ifconfig-push", 2, 3, "ADDRESS NETMASK [ALIAS]", "Fixed address of this client."),
+	WORKS(D, "ifconfig-push", 2, 3, "ADDRESS NETMASK|REMOTE [ALIAS]",
+		"Fixed address of this client; with topology net30 and p2p also its other end."),
 	NOEFF(D, "ifconfig-ipv6-push", 1, 2, "ADDRESS/BITS [REMOTE]", NO_IPV6),
 
 	// Routes.

@@ -48,12 +48,22 @@ static void addresses_finish(struct cfg_server_parse *p, const struct cfg_lines 
 		cfg->address.prefix = cfg->network.prefix;
 	}
 	if (cfg->pool_first.family == AF_UNSPEC && !p->nopool) {
+		// OpenVPN keeps the first and the last four addresses out of point-to-point pools.
+		uint64_t below = cfg->topology == CFG_TOPOLOGY_SUBNET ? 2 : 4;
+		uint64_t above = cfg->topology == CFG_TOPOLOGY_SUBNET ? 1 : 4;
 		uint64_t size;
 
 		last = cfg_addr_last(&cfg->network);
 		(void)cfg_addr_distance(&cfg->network, &last, &size);
-		(void)cfg_addr_add(&cfg->network, 2, &cfg->pool_first);
-		(void)cfg_addr_add(&cfg->network, size - 1, &cfg->pool_last);
+		if (size < below + above) {
+			(void)cfg_fail(&p->a, p->topology_line,
+				"'topology %s' needs a network of at least 16 addresses, for a "
+				"pool",
+				p->topology_line->argv[1]);
+			return;
+		}
+		(void)cfg_addr_add(&cfg->network, below, &cfg->pool_first);
+		(void)cfg_addr_add(&cfg->network, size - above, &cfg->pool_last);
 	}
 	if (cfg->pool_first.family != AF_UNSPEC &&
 		(!cfg_addr_within(&cfg->pool_first, &cfg->network) ||
@@ -89,12 +99,6 @@ static void finish(struct cfg_server_parse *p, const struct cfg_lines *lines)
 	addresses_finish(p, lines);
 	listens_finish(p, lines);
 	cfg_tls_finish(&p->a, lines, &cfg->tls);
-	if (cfg->topology != CFG_TOPOLOGY_SUBNET && p->topology_line != NULL)
-		(void)cfg_fail(&p->a, p->topology_line,
-			"'topology %s' isn't offered; use topology subnet, which every client "
-			"since "
-			"OpenVPN 2.1 knows",
-			p->topology_line->argv[1]);
 	if (cfg->ccd_exclusive && cfg->ccd == NULL)
 		(void)cfg_fail_file(&p->a, lines, "'ccd-exclusive' needs 'client-config-dir'");
 }

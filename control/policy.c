@@ -48,7 +48,8 @@ static int make_pool(struct ctl_policy *p)
 	const struct ctl_pool_config config = { .network = cfg->network,
 		.server = cfg->address,
 		.first = cfg->pool_first,
-		.last = cfg->pool_last };
+		.last = cfg->pool_last,
+		.net30 = cfg->topology == CFG_TOPOLOGY_NET30 };
 	struct cfg_notes notes = { 0 };
 	struct cfg_error err;
 	int rc = 0;
@@ -172,6 +173,37 @@ static int get_address(struct ctl_policy *p, const char *cn, const struct shm_ad
 	return rc;
 }
 
+// ifconfig-push must be written as the topology wants it. Returns 0 or -EINVAL.
+static int check_fixed(const struct ctl_policy *p, const char *cn, const struct cfg_ccd *ccd)
+{
+	bool subnet = p->cfg->topology == CFG_TOPOLOGY_SUBNET;
+
+	if (ccd == NULL || ccd->ifconfig.family == 0 || subnet == (ccd->ifconfig_peer.family == 0))
+		return 0;
+	ctl_log(CTL_WARN, "client-config-dir: ifconfig-push needs %s client=%s",
+		subnet ? "a netmask, as the topology is subnet"
+		       : "the address of the other end, as the topology isn't subnet",
+		cn);
+	return -EINVAL;
+}
+
+// The other end of a point-to-point tunnel: as the client's file says, the neighbour in its four
+// addresses, or the server.
+static struct cfg_addr other_end(
+	const struct cfg_server *cfg, const struct cfg_ccd *ccd, const struct cfg_addr *address)
+{
+	struct cfg_addr peer = *address;
+	unsigned place = peer.bytes[3] % 4;
+
+	if (ccd != NULL && ccd->ifconfig_peer.family != 0 &&
+		cfg_addr_equal(&ccd->ifconfig, address))
+		return ccd->ifconfig_peer;
+	if (cfg->topology == CFG_TOPOLOGY_P2P || place == 0 || place == 3)
+		return cfg->address;
+	peer.bytes[3] ^= 3; // the second and the third of the four are each other's
+	return peer;
+}
+
 static const char *refusal(int rc)
 {
 	switch (rc) {
@@ -191,6 +223,8 @@ int ctl_policy_grant(struct ctl_policy *p, const char *cn, const struct shm_addr
 
 	if (rc == 0)
 		rc = read_ccd(p, cn, &g->ccd);
+	if (rc == 0)
+		rc = check_fixed(p, cn, g->ccd);
 	if (rc == 0 && p->pool != NULL)
 		rc = get_address(p, cn, wanted, g->ccd, &g->address);
 	if (rc < 0) {
@@ -224,6 +258,7 @@ int ctl_policy_push(struct ctl_policy *p, const struct ctl_grant *grant,
 		.ccd = grant->ccd,
 		.agreed = facts->agreed,
 		.address = grant->address,
+		.peer = other_end(p->cfg, grant->ccd, &grant->address),
 		.peer_id = facts->peer_id,
 		.cipher = facts->cipher };
 	struct ovpn_push_build build;

@@ -35,7 +35,9 @@ struct cfg_addr ctl_pool_address(const struct ctl_pool *pool, uint32_t index)
 
 static bool in_range(const struct ctl_pool *pool, uint32_t index)
 {
-	return pool->ranged && index >= pool->first && index <= pool->last;
+	if (!pool->ranged || index < pool->first || index > pool->last)
+		return false;
+	return !pool->net30 || (index % 4 == 2 && index < pool->last);
 }
 
 // The name that an address is kept for, or NULL.
@@ -172,6 +174,7 @@ struct ctl_pool *ctl_pool_create(const struct ctl_pool_config *config)
 	}
 	// Only IPv4 has a broadcast address.
 	pool->broadcast = pool->network.family == AF_INET ? broadcast : UINT64_MAX;
+	pool->net30 = config->net30;
 	pool->server = UINT64_MAX;
 	if (cfg_addr_within(&config->server, &pool->network))
 		(void)cfg_addr_distance(&pool->network, &config->server, &pool->server);
@@ -290,7 +293,7 @@ static uint32_t lease_find(struct ctl_pool *pool, const char *identity)
 	for (; pool->ranged && pool->fresh <= pool->last; pool->fresh++) {
 		uint32_t i = pool->fresh;
 
-		if (i == 0 || i == pool->broadcast || i == pool->server)
+		if (i == 0 || i == pool->broadcast || i == pool->server || !in_range(pool, i))
 			continue;
 		if (pool->entries[i].state == CTL_POOL_NEVER && may_have(pool, i, identity))
 			return i;
@@ -369,7 +372,11 @@ void ctl_pool_stats(const struct ctl_pool *pool, struct ctl_pool_stats *ret_stat
 
 	for (r = pool->reserves; r != NULL; r = r->hh.next)
 		s.reserved += in_range(pool, r->index);
-	if (pool->ranged) {
+	if (pool->ranged && pool->net30) {
+		// Those below last that are 2 modulo 4, less those below first.
+		s.size = (pool->last + 1) / 4 - (pool->first + 1) / 4 - s.reserved;
+		s.size -= pool->server <= UINT32_MAX && in_range(pool, (uint32_t)pool->server);
+	} else if (pool->ranged) {
 		s.size = pool->last - pool->first + 1 - s.reserved;
 		s.size -= pool->first == 0;
 		s.size -= pool->broadcast <= pool->last && pool->broadcast >= pool->first;

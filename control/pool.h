@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Tunnel addresses of clients (topology subnet): leases that stick to an identity, fixed ones of
+// Tunnel addresses of clients: leases that stick to an identity, fixed ones of
 // ifconfig-push, and the file of ifconfig-pool-persist. Event loop only.
 #pragma once
 
@@ -19,6 +19,7 @@ struct ctl_pool_config {
 	struct cfg_addr server; // never given away
 	struct cfg_addr first; // range for leases; AF_UNSPEC: only fixed addresses
 	struct cfg_addr last;
+	bool net30; // lease only the third of each four addresses; the second is its other end
 };
 
 struct ctl_pool_stats {

@@ -42,6 +42,7 @@ struct ctl_pool {
 	uint64_t broadcast; // index; UINT64_MAX: none
 	uint64_t server; // index; UINT64_MAX: outside
 	bool ranged; // first..last may be leased
+	bool net30; // of these only the third of each four
 	uint32_t first, last;
 	uint32_t fresh; // below it nothing is left that nobody ever had
 	uint32_t head, tail; // queue of free addresses

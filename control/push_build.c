@@ -122,11 +122,32 @@ static void add_own(struct ctl_push *push, const struct ctl_push_input *in, cons
 		add(push, "%s", option);
 }
 
+// In a point-to-point tunnel only the other end is on the link: the way to the server's address, or
+// to the other clients.
+static void add_way(struct ctl_push *push, const struct ctl_push_input *in)
+{
+	const struct cfg_server *cfg = in->cfg;
+	struct cfg_addr mask = cfg_addr_netmask(&cfg->network);
+	char text[2 * CFG_ADDR_TEXT + 16] = "";
+	char a[CFG_ADDR_TEXT], m[CFG_ADDR_TEXT];
+
+	if (cfg->client_to_client)
+		snprintf(text, sizeof(text), "route %s %s", cfg_addr_text(&cfg->network, false, a),
+			cfg_addr_text(&mask, false, m));
+	else if (cfg->topology == CFG_TOPOLOGY_NET30)
+		snprintf(text, sizeof(text), "route %s", cfg_addr_text(&cfg->address, false, a));
+	if (text[0] != '\0' && !removed(in->ccd, text))
+		add(push, "%s", text);
+}
+
 // What all clients are told. push-reset leaves out what the operator wrote, not what the tunnel
 // can't work without.
 static void add_common(struct ctl_push *push, const struct ctl_push_input *in)
 {
 	const struct cfg_server *cfg = in->cfg;
+	static const char *const topologies[] = { [CFG_TOPOLOGY_NET30] = "net30",
+		[CFG_TOPOLOGY_P2P] = "p2p",
+		[CFG_TOPOLOGY_SUBNET] = "subnet" };
 	char text[CFG_ADDR_TEXT + 16];
 	char addr[CFG_ADDR_TEXT];
 
@@ -134,9 +155,15 @@ static void add_common(struct ctl_push *push, const struct ctl_push_input *in)
 		if (!removed(in->ccd, cfg->push[i]))
 			add(push, "%s", cfg->push[i]);
 	}
-	snprintf(text, sizeof(text), "route-gateway %s", cfg_addr_text(&cfg->address, false, addr));
+	if (cfg->topology == CFG_TOPOLOGY_SUBNET) {
+		snprintf(text, sizeof(text), "route-gateway %s",
+			cfg_addr_text(&cfg->address, false, addr));
+		add_own(push, in, text);
+	} else {
+		add_way(push, in);
+	}
+	snprintf(text, sizeof(text), "topology %s", topologies[cfg->topology]);
 	add_own(push, in, text);
-	add_own(push, in, "topology subnet");
 	if (cfg->push_ping_s > 0) {
 		snprintf(text, sizeof(text), "ping %u", cfg->push_ping_s);
 		add_own(push, in, text);
@@ -152,11 +179,13 @@ static void add_common(struct ctl_push *push, const struct ctl_push_input *in)
 // What this session has been given.
 static void add_session(struct ctl_push *push, const struct ctl_push_input *in)
 {
-	struct cfg_addr mask = cfg_addr_netmask(&in->address);
-	char a[CFG_ADDR_TEXT], m[CFG_ADDR_TEXT];
+	struct cfg_addr second = in->cfg->topology == CFG_TOPOLOGY_SUBNET
+		? cfg_addr_netmask(&in->address)
+		: in->peer;
+	char a[CFG_ADDR_TEXT], b[CFG_ADDR_TEXT];
 
 	add(push, "ifconfig %s %s", cfg_addr_text(&in->address, false, a),
-		cfg_addr_text(&mask, false, m));
+		cfg_addr_text(&second, false, b));
 	if (in->agreed & CTL_PUSH_PEER_ID)
 		add(push, "peer-id %u", in->peer_id);
 	if (in->cipher != NULL)

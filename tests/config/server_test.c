@@ -147,6 +147,22 @@ GTC_TEST(cfg_server, everything)
 	cfg_server_free(cfg);
 }
 
+GTC_TEST(cfg_server, point_to_point_pool)
+{
+	struct cfg_server *cfg = NULL;
+	struct cfg_notes notes = { 0 };
+	struct cfg_error err;
+
+	GTC_ASSERT_INT(
+		PARSE_TEXT(cfg_server_parse, BASE "topology net30\n", &notes, &cfg, &err), 0);
+	GTC_EXPECT_INT(cfg->topology, CFG_TOPOLOGY_NET30);
+	addr_is(&cfg->address, "10.8.0.1/24");
+	addr_is(&cfg->pool_first, "10.8.0.4/32");
+	addr_is(&cfg->pool_last, "10.8.0.251/32");
+	cfg_server_free(cfg);
+	cfg_notes_done(&notes);
+}
+
 // The first error of BASE plus text.
 static void error_is(const char *text, const char *want)
 {
@@ -181,9 +197,8 @@ GTC_TEST(cfg_server, errors)
 		"f:5: 'proto tcp' isn't offered, only udp; serve TCP with a stock "
 		"openvpn beside this one");
 	error_is("dev tap0\n", "f:5: 'dev tap0' isn't offered, only tun");
-	error_is("topology net30\n",
-		"f:5: 'topology net30' isn't offered; use topology subnet, "
-		"which every client since OpenVPN 2.1 knows");
+	error_is("server 10.8.0.0 255.255.255.248\ntopology net30\n",
+		"f:6: 'topology net30' needs a network of at least 16 addresses, for a pool");
 	error_is("topology star\n", "f:5: 'topology' takes one of net30, p2p, subnet, got 'star'");
 	error_is("fragment 1300\n",
 		"f:5: 'fragment' is refused: its extra header is never "

@@ -61,6 +61,32 @@ static const char *holder(struct ctl_pool *pool, const char *text)
 	return name != NULL ? name : "-";
 }
 
+// One lease for each whole group of four addresses; a fixed address may lie anywhere.
+GTC_TEST(ctl_pool, net30)
+{
+	struct ctl_pool_config config = {
+		.network = addr("10.8.0.0/28"),
+		.server = addr("10.8.0.1"),
+		.first = addr("10.8.0.4"),
+		.last = addr("10.8.0.11"),
+		.net30 = true,
+	};
+	struct ctl_pool *pool = ctl_pool_create(&config);
+	struct ctl_pool_stats s;
+
+	ctl_pool_stats(pool, &s);
+	GTC_EXPECT_INT(s.size, 2);
+	lease_is(pool, "a", "10.8.0.6/28");
+	lease_is(pool, "b", "10.8.0.10/28");
+	lease_is(pool, "c", "ENOSPC");
+	GTC_EXPECT_INT(take(pool, "d", "10.8.0.9"), 0);
+	release(pool, "10.8.0.9");
+	lease_is(pool, "c", "ENOSPC");
+	release(pool, "10.8.0.6");
+	lease_is(pool, "c", "10.8.0.6/28");
+	ctl_pool_free(pool);
+}
+
 GTC_TEST(ctl_pool, leases_until_exhausted)
 {
 	struct ctl_pool *pool = small_pool();

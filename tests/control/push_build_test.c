@@ -125,6 +125,30 @@ GTC_TEST(ctl_push, only_what_was_announced)
 	cfg_server_free(cfg);
 }
 
+GTC_TEST(ctl_push, point_to_point)
+{
+	struct cfg_server *cfg = server("topology net30\npush \"route 10.0.0.0 255.0.0.0\"\n");
+	struct ctl_push_input in = input(cfg, 0);
+
+	GTC_EXPECT_INT(cfg_addr_parse("10.8.0.6", &in.address), 0);
+	GTC_EXPECT_INT(cfg_addr_parse("10.8.0.5", &in.peer), 0);
+	GTC_EXPECT_STR(joined(&in),
+		"route 10.0.0.0 255.0.0.0,route 10.8.0.1,topology net30,"
+		"ifconfig 10.8.0.6 10.8.0.5,cipher AES-256-GCM");
+	cfg_server_free(cfg);
+	cfg = server("topology p2p\n");
+	in.cfg = cfg;
+	GTC_EXPECT_INT(cfg_addr_parse("10.8.0.1", &in.peer), 0);
+	GTC_EXPECT_STR(joined(&in), "topology p2p,ifconfig 10.8.0.6 10.8.0.1,cipher AES-256-GCM");
+	cfg_server_free(cfg);
+	cfg = server("topology p2p\nclient-to-client\n");
+	in.cfg = cfg;
+	GTC_EXPECT_STR(joined(&in),
+		"route 10.8.0.0 255.255.255.0,topology p2p,ifconfig 10.8.0.6 10.8.0.1,"
+		"cipher AES-256-GCM");
+	cfg_server_free(cfg);
+}
+
 GTC_TEST(ctl_push, agreement)
 {
 	struct ovpn_peer_caps caps = { .iv_proto = 8094, .mtu = 1600, .mobility = 1 };
