@@ -44,6 +44,7 @@ static void drop_session(struct vc_client *c)
 	vc_session_end(c);
 	vc_link_close_all(&c->link);
 	vc_data_wipe(&c->data);
+	c->session.have_keys = false;
 	vc_tunnel_pause(c);
 	c->up_since_ms = 0;
 }
@@ -157,7 +158,7 @@ void vc_client_up(struct vc_client *c)
 	vc_log(VC_INFO,
 		"tunnel is up dev=%s address=%s cipher=%s %s mobility=%s path=%s session=%u",
 		c->tunnel.tun.name, cfg_addr_text(&p->tunnel.ifconfig, true, text),
-		ovpn_cipher_info(c->session.cipher)->name, c->data.v2 ? "v2" : "v1",
+		ovpn_cipher_info(c->session.cipher)->name, c->session.v2 ? "v2" : "v1",
 		p->mobility ? "yes" : "no",
 		c->link.cur != NULL ? vc_path_text(&c->link.cur->path, path) : "none",
 		c->session.serial);

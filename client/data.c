@@ -2,6 +2,7 @@
 #include "client/data.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "protocol/data_packet.h"
@@ -11,72 +12,90 @@
 #define FRAME_SWAP 0xFB
 #define FRAME_V2 0x50
 
-static void key_done(struct vc_key *key)
+struct vc_key *vc_key_free(struct vc_key *key)
 {
-	ovpn_aead_done(&key->seal);
-	ovpn_aead_done(&key->open);
+	if (key == NULL)
+		return NULL;
+	vc_crypt_done(&key->seal);
+	vc_crypt_done(&key->open);
 	explicit_bzero(key, sizeof(*key));
+	free(key);
+	return NULL;
+}
+
+int vc_key_create(const struct vc_crypt_params *params, uint64_t age, uint32_t session,
+	uint64_t active_ms, struct vc_key **ret_key)
+{
+	struct vc_key *key = calloc(1, sizeof(*key));
+	int rc;
+
+	if (key == NULL)
+		return -ENOMEM;
+	key->age = age;
+	key->next_id = 1;
+	key->active_ms = active_ms;
+	key->expire_ms = VC_DATA_NEVER;
+	key->session = session;
+	key->key_id = params->key_id;
+	key->comp = params->comp;
+	rc = vc_crypt_init(&key->seal, params, true);
+	if (rc == 0)
+		rc = vc_crypt_init(&key->open, params, false);
+	if (rc < 0) {
+		(void)vc_key_free(key);
+		return rc;
+	}
+	*ret_key = key;
+	return 0;
+}
+
+unsigned vc_key_overhead(const struct vc_key *key)
+{
+	unsigned frame = key->comp == CFG_COMP_LZO_STUB || key->comp == CFG_COMP_STUB ? 1 : 0;
+
+	return key->seal.ops->overhead(&key->seal) + frame;
 }
 
 static void key_remove(struct vc_data *d, unsigned i)
 {
-	key_done(&d->key[i]);
+	(void)vc_key_free(d->key[i]);
 	for (; i + 1 < d->n_keys && i + 1 < VC_DATA_KEYS; i++)
 		d->key[i] = d->key[i + 1];
-	d->n_keys--;
-	memset(&d->key[d->n_keys], 0, sizeof(d->key[0]));
+	d->key[--d->n_keys] = NULL;
 }
 
-int vc_data_install(struct vc_data *d, const struct ovpn_data_keys *keys, uint8_t key_id,
-	uint32_t session, uint64_t active_ms, uint64_t retire_ms)
+void vc_data_add(struct vc_data *d, struct vc_key *key, uint64_t retire_ms)
 {
-	struct vc_key key = { .age = d->next_age,
-		.next_id = 1,
-		.active_ms = active_ms,
-		.expire_ms = VC_DATA_NEVER,
-		.session = session,
-		.key_id = key_id };
-	int rc = ovpn_aead_init(&key.seal, keys, OVPN_KEY_C2S, true);
-
-	if (rc < 0)
-		return rc;
-	rc = ovpn_aead_init(&key.open, keys, OVPN_KEY_S2C, false);
-	if (rc < 0) {
-		ovpn_aead_done(&key.seal);
-		return rc;
-	}
 	// Within a session a key id comes round after seven renegotiations; a key that still has it
 	// is long out of use.
 	for (unsigned i = d->n_keys; i-- > 0;) {
-		if (d->key[i].session == session && d->key[i].key_id == key_id)
+		if (d->key[i]->session == key->session && d->key[i]->key_id == key->key_id)
 			key_remove(d, i);
 	}
 	if (d->n_keys == VC_DATA_KEYS)
 		key_remove(d, VC_DATA_KEYS - 1);
 	for (unsigned i = d->n_keys; i > 0; i--) {
 		d->key[i] = d->key[i - 1];
-		if (d->key[i].expire_ms == VC_DATA_NEVER)
-			d->key[i].expire_ms = retire_ms;
+		if (d->key[i]->expire_ms == VC_DATA_NEVER)
+			d->key[i]->expire_ms = retire_ms;
 	}
 	d->key[0] = key;
 	d->n_keys++;
-	d->next_age++;
-	return 0;
 }
 
 void vc_data_renegotiate(struct vc_data *d, uint64_t late_ms)
 {
 	for (unsigned i = 1; i < d->n_keys; i++) {
-		d->key[i].late = true;
-		if (d->key[i].expire_ms > late_ms)
-			d->key[i].expire_ms = late_ms;
+		d->key[i]->late = true;
+		if (d->key[i]->expire_ms > late_ms)
+			d->key[i]->expire_ms = late_ms;
 	}
 }
 
 void vc_data_expire(struct vc_data *d, uint64_t now_ms)
 {
 	for (unsigned i = d->n_keys; i-- > 0;) {
-		if (d->key[i].expire_ms <= now_ms)
+		if (d->key[i]->expire_ms <= now_ms)
 			key_remove(d, i);
 	}
 }
@@ -90,10 +109,10 @@ void vc_data_wipe(struct vc_data *d)
 struct vc_key *vc_data_send_key(struct vc_data *d, uint64_t now_ms)
 {
 	for (unsigned i = 0; i < d->n_keys; i++) {
-		if (d->key[i].active_ms <= now_ms && !d->key[i].late)
-			return &d->key[i];
+		if (d->key[i]->active_ms <= now_ms && !d->key[i]->late)
+			return d->key[i];
 	}
-	return d->n_keys > 0 ? &d->key[0] : NULL;
+	return d->n_keys > 0 ? d->key[0] : NULL;
 }
 
 void vc_frame_add(enum cfg_comp comp, uint8_t **plain, size_t *len)
@@ -153,97 +172,102 @@ int vc_data_seal(struct vc_data *d, uint64_t now_ms, uint8_t *plain, size_t len,
 	uint8_t **ret_dgram, size_t *ret_len)
 {
 	struct vc_key *key = vc_data_send_key(d, now_ms);
-	struct ovpn_hdr hdr;
-	uint8_t head[OVPN_HDR_V2_LEN];
-	size_t head_len;
-	uint8_t *out;
+	uint32_t id;
 	int rc;
 
 	if (key == NULL)
 		return -ENOKEY;
 	if (key->next_id > OVPN_PACKET_ID_MAX)
 		return -EOVERFLOW;
-	vc_frame_add(d->comp, &plain, &len);
-	hdr.opcode = d->v2 ? OVPN_P_DATA_V2 : OVPN_P_DATA_V1;
-	hdr.key_id = key->key_id;
-	hdr.peer_id = d->peer_id;
-	head_len = ovpn_hdr_put(head, &hdr);
-	out = plain - 4 - OVPN_AEAD_TAG_LEN - head_len;
-	rc = ovpn_aead_seal(
-		&key->seal, head, head_len, (uint32_t)key->next_id, plain, len, out, ret_len);
-	key->next_id++; // also after a failure: an id is never used twice
+	vc_frame_add(key->comp, &plain, &len);
+	id = (uint32_t)key->next_id++; // also after a failure: an id is never used twice
+	rc = key->seal.ops->seal(&key->seal, id, plain, len, ret_dgram, ret_len);
 	if (rc < 0)
 		return rc;
 	key->packets++;
 	key->bytes += len;
-	*ret_dgram = out;
 	return 0;
 }
 
-// Try one key. copy: the datagram must survive a failure.
-static int open_with(struct vc_key *key, uint8_t *dgram, size_t len, uint8_t *copy,
-	uint8_t **ret_plain, size_t *ret_len)
+// Open with one key. Returns 0, -EBADMSG, -EEXIST, -ERANGE.
+static int open_with(struct vc_key *key, uint8_t *dgram, size_t len, struct vc_opened *ret_packet)
 {
-	size_t head =
-		ovpn_opcode_of(dgram[0]) == OVPN_P_DATA_V2 ? OVPN_HDR_V2_LEN : OVPN_HDR_V1_LEN;
-	size_t offset = head + 4 + OVPN_AEAD_TAG_LEN;
-	uint8_t *plain;
-	uint32_t id;
-	int rc;
+	uint64_t id;
+	int rc = key->open.ops->open(&key->open, dgram, len, ret_packet);
 
-	if (len <= offset)
-		return -EBADMSG;
-	plain = copy != NULL ? copy : dgram + offset;
-	rc = ovpn_aead_open(&key->open, dgram, len, plain, ret_len, &id);
 	if (rc < 0)
 		return -EBADMSG;
+	// A long packet-id counts within its time, so that a later time is a later id.
+	id = (uint64_t)ret_packet->net_time << 32 | ret_packet->packet_id;
 	rc = ovpn_replay_accept(&key->replay, id);
 	if (rc < 0)
 		return rc == -EINVAL ? -EBADMSG : rc;
 	key->packets++;
-	key->bytes += *ret_len;
-	*ret_plain = plain;
+	key->bytes += ret_packet->len;
 	return 0;
+}
+
+// Several keys have the id: each gets a copy, as a failure destroys it. The payload is copied back
+// to where it would have been.
+static int open_with_any(struct vc_key *const *keys, unsigned n, uint8_t *dgram, size_t len,
+	uint8_t *scratch, struct vc_opened *ret_packet, unsigned *ret_which)
+{
+	int rc = -EBADMSG;
+	uint8_t *plain;
+
+	for (unsigned i = 0; i < n && rc == -EBADMSG; i++) {
+		memcpy(scratch, dgram, len);
+		rc = open_with(keys[i], scratch, len, ret_packet);
+		*ret_which = i;
+	}
+	if (rc < 0)
+		return rc;
+	plain = dgram + (ret_packet->plain - scratch);
+	memcpy(plain, ret_packet->plain, ret_packet->len);
+	ret_packet->plain = plain;
+	return 0;
+}
+
+static void count_drop(struct vc_data *d, int rc)
+{
+	if (rc == -ENOKEY)
+		d->bad_key++;
+	else if (rc == -EBADMSG)
+		d->bad_tag++;
+	else
+		d->replayed++;
 }
 
 int vc_data_open(struct vc_data *d, uint8_t *dgram, size_t len, uint8_t *scratch,
 	uint8_t **ret_plain, size_t *ret_len)
 {
-	unsigned match[VC_DATA_KEYS];
-	unsigned n = 0;
+	struct vc_key *match[VC_DATA_KEYS];
+	struct vc_opened packet = { 0 };
+	unsigned n = 0, which = 0;
 	int rc = -ENOKEY;
 
-	if (len < 1 + OVPN_DATA_V1_OVERHEAD || len > UINT16_MAX)
+	if (len < 2 || len > UINT16_MAX)
 		return -EBADMSG;
 	for (unsigned i = 0; i < d->n_keys; i++) {
-		if (d->key[i].key_id == ovpn_key_id_of(dgram[0]))
-			match[n++] = i;
+		if (d->key[i]->key_id == ovpn_key_id_of(dgram[0]))
+			match[n++] = d->key[i];
 	}
-	for (unsigned i = 0; i < n; i++) {
-		rc = open_with(
-			&d->key[match[i]], dgram, len, n > 1 ? scratch : NULL, ret_plain, ret_len);
-		if (rc != -EBADMSG)
-			break; // authentic, be it fresh or not
-	}
-	if (rc == -ENOKEY)
-		d->bad_key++;
-	else if (rc == -EBADMSG)
-		d->bad_tag++;
-	else if (rc < 0)
-		d->replayed++;
-	if (rc < 0)
+	if (n == 1)
+		rc = open_with(match[0], dgram, len, &packet);
+	else if (n > 1)
+		rc = open_with_any(match, n, dgram, len, scratch, &packet, &which);
+	if (rc < 0) {
+		count_drop(d, rc);
 		return rc;
+	}
 	d->rx_packets++;
-	d->rx_bytes += *ret_len;
-	rc = vc_frame_del(d->comp, ret_plain, ret_len);
-	if (rc < 0)
+	d->rx_bytes += packet.len;
+	rc = vc_frame_del(match[which]->comp, &packet.plain, &packet.len);
+	if (rc < 0) {
 		d->bad_frame++;
-	return rc;
-}
-
-unsigned vc_data_overhead(const struct vc_data *d)
-{
-	unsigned frame = d->comp == CFG_COMP_LZO_STUB || d->comp == CFG_COMP_STUB ? 1 : 0;
-
-	return (d->v2 ? OVPN_DATA_V2_OVERHEAD : OVPN_DATA_V1_OVERHEAD) + frame;
+		return rc;
+	}
+	*ret_plain = packet.plain;
+	*ret_len = packet.len;
+	return 0;
 }

@@ -1,33 +1,28 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The data channel's keys and what is done with them: framing, sealing, opening, replay windows,
-// and which key is used for sending. No I/O, no clock. Event loop only.
-// Source: protocol.md 9, 11.3.
+// and which key is used for sending. No I/O, no clock. A key is made by the event loop; the set of
+// keys belongs to the data thread. Source: protocol.md 9, 11.3.
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "client/crypt.h"
 #include "config/pushed.h"
 #include "protocol/opcode.h"
 #include "protocol/replay.h"
-#include "protocol/tls/aead.h"
-#include "protocol/tls/keys.h"
 
 // Newest, its predecessor, and the same of a session that was replaced in place.
 #define VC_DATA_KEYS 4
-// Bytes that the buffer of a plaintext needs in front (header 4, packet-id 4, tag 16, framing 2)
-// and behind (swap framing 1, session id 8).
-#define VC_DATA_HEADROOM 32
-#define VC_DATA_TAILROOM 16
 #define VC_DATA_NEVER UINT64_MAX
 
 // Keys of one negotiation.
 struct vc_key {
-	struct ovpn_aead seal;
-	struct ovpn_aead open;
+	struct vc_crypt seal;
+	struct vc_crypt open;
 	struct ovpn_replay replay;
-	uint64_t age; // counts the keys of this process
+	uint64_t age; // counts the keys of this process, from 1
 	uint64_t next_id; // packet-id of the next packet; over 32 bits: used up
 	uint64_t active_ms; // used for sending from then on
 	uint64_t expire_ms; // wiped then; VC_DATA_NEVER: not yet retired
@@ -35,27 +30,33 @@ struct vc_key {
 	uint64_t bytes;
 	uint32_t session; // which session (hard reset) it belongs to
 	uint8_t key_id;
+	enum cfg_comp comp;
 	bool late; // only for packets that are still under way: the peer has freed it
 };
 
 struct vc_data {
-	struct vc_key key[VC_DATA_KEYS]; // newest first
+	struct vc_key *key[VC_DATA_KEYS]; // newest first
 	unsigned n_keys;
-	uint64_t next_age;
-	bool v2; // P_DATA_V2 with peer_id, else P_DATA_V1
-	uint32_t peer_id;
-	enum cfg_comp comp;
 	// Counters of datagrams and of payload bytes.
 	uint64_t tx_packets, tx_bytes;
 	uint64_t rx_packets, rx_bytes;
 	uint64_t bad_key, bad_tag, replayed, bad_frame; // datagrams that were dropped
 };
 
-// Install the keys of a negotiation as the newest; the oldest goes when there is no room. Those of
-// an earlier session or key id retire: they are wiped at retire_ms.
-// Returns 0, -ENOTSUP for a cipher that isn't AEAD, -EIO.
-int vc_data_install(struct vc_data *d, const struct ovpn_data_keys *keys, uint8_t key_id,
-	uint32_t session, uint64_t active_ms, uint64_t retire_ms);
+// Make both directions of a key. Event loop.
+// Returns 0, -ENOTSUP for a cipher that we don't have, -EIO, -ENOMEM.
+int vc_key_create(const struct vc_crypt_params *params, uint64_t age, uint32_t session,
+	uint64_t active_ms, struct vc_key **ret_key);
+
+// Wipe and free a key; NULL is allowed. Returns NULL.
+struct vc_key *vc_key_free(struct vc_key *key);
+
+// Bytes that a payload grows by until it is a UDP payload, at most.
+unsigned vc_key_overhead(const struct vc_key *key);
+
+// Take a key over as the newest; the oldest goes when there is no room. Those of an earlier session
+// or key id retire: they are wiped at retire_ms.
+void vc_data_add(struct vc_data *d, struct vc_key *key, uint64_t retire_ms);
 
 // A renegotiation begins: from now on the peer knows the newest key alone, the one before it is
 // freed there. Ours stay for late packets, until late_ms. Source: protocol.md 11.2, 11.3.
@@ -83,15 +84,11 @@ int vc_data_seal(struct vc_data *d, uint64_t now_ms, uint8_t *plain, size_t len,
 
 // Open a data packet in place, check it against the replay window, take off the framing.
 //
-// scratch: room for len bytes, used when two keys have the same id. ret_plain points into dgram
-// or scratch.
+// scratch: room for len bytes, used when two keys have the same id. ret_plain points into dgram.
 //
 // Returns 0, -ENOKEY, -EBADMSG (tag or length), -EEXIST and -ERANGE (replay), -EPROTO (framing).
 int vc_data_open(struct vc_data *d, uint8_t *dgram, size_t len, uint8_t *scratch,
 	uint8_t **ret_plain, size_t *ret_len);
-
-// Bytes that a payload grows by until it is a UDP payload.
-unsigned vc_data_overhead(const struct vc_data *d);
 
 // Put framing around a payload, or take it off; in place, VC_DATA_HEADROOM as above. Public for
 // the tests. vc_frame_del returns -EPROTO for a marker of compressed or unknown data.

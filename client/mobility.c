@@ -30,7 +30,7 @@ enum vc_probe vc_probe_kind(bool announced, bool v2, bool aggressive)
 
 static enum vc_probe kind_of(const struct vc_client *c)
 {
-	return vc_probe_kind(c->session.pushed.mobility, c->data.v2,
+	return vc_probe_kind(c->session.pushed.mobility, c->session.v2,
 		c->cfg->mobility == CFG_MOBILITY_AGGRESSIVE);
 }
 
@@ -117,7 +117,7 @@ static void probe(struct vc_client *c)
 		fresh_socket(c);
 		return;
 	}
-	if (!c->session.pushed.mobility && !c->data.v2 && m->sent >= VC_BLIND_PROBES) {
+	if (!c->session.pushed.mobility && !c->session.v2 && m->sent >= VC_BLIND_PROBES) {
 		vc_client_again(c, "the server doesn't follow to the new address", 0);
 		return;
 	}
@@ -196,7 +196,7 @@ void vc_mobility_moved(struct vc_client *c, const struct vc_path *path)
 		// peer-id the server could not know whose it is.
 		retire(c, c->link.cur);
 		use(c, sock);
-		if (!c->data.v2)
+		if (!c->session.v2)
 			vc_client_again(c, "the address changed", 0);
 		return;
 	}
@@ -213,7 +213,7 @@ void vc_mobility_moved(struct vc_client *c, const struct vc_path *path)
 		// Without one the server knows the address only once it has worked on the Ping, so
 		// packets wait in the device for the evidence.
 		retire(c, c->link.cur);
-		if (c->data.v2)
+		if (c->session.v2)
 			use(c, sock);
 		else
 			vc_tunnel_pause(c);
@@ -270,7 +270,7 @@ void vc_mobility_probe_now(struct vc_client *c)
 {
 	struct vc_mobility *m = &c->mobility;
 
-	if (m->active || c->link.cur == NULL || c->data.n_keys == 0 ||
+	if (m->active || c->link.cur == NULL || !c->session.have_keys ||
 		kind_of(c) == VC_PROBE_NONE || vc_session_in_handshake(c))
 		return;
 	m->active = true;
@@ -291,7 +291,7 @@ void vc_mobility_tick(struct vc_client *c, uint64_t now_ms)
 	if (c->mobility.active || c->link.cur == NULL)
 		return;
 	// A server that neither announced mobility nor gave a peer-id wouldn't answer.
-	if (!c->session.pushed.mobility && !c->data.v2)
+	if (!c->session.pushed.mobility && !c->session.v2)
 		return;
 	if ((sending && silent_ms >= VC_BUSY_SILENCE_MS) ||
 		(ping_s != 0 && silent_ms >= 2000ull * ping_s))

@@ -81,23 +81,15 @@ static int install(struct vc_client *c, struct vc_slot *slot, struct cfg_pushed 
 {
 	struct vc_session *s = &c->session;
 	uint64_t now = vc_now_ms();
-	struct ovpn_data_keys keys;
 	int rc;
 
 	s->ekm = (pushed->protocol_flags & CFG_PF_TLS_EKM) != 0;
 	s->cipher = cipher;
 	if ((pushed->protocol_flags & CFG_PF_DYN_TLS_CRYPT) != 0 && vc_slot_dynamic(c, slot) < 0)
 		return -EIO;
-	rc = vc_slot_derive(slot, s->ekm, cipher, &keys);
-	if (rc == 0)
-		rc = vc_data_install(&c->data, &keys, slot->ch.key_id, slot->serial, now,
-			now + VC_OLD_SESSION_MS);
-	ovpn_data_keys_wipe(&keys);
+	rc = vc_session_install(c, slot, pushed, now, now + VC_OLD_SESSION_MS);
 	if (rc < 0)
 		return rc;
-	c->data.v2 = pushed->peer_id != CFG_PEER_ID_NONE;
-	c->data.peer_id = pushed->peer_id;
-	c->data.comp = pushed->tunnel.comp;
 	slot->keyed = true;
 	slot->established_ms = now;
 	ovpn_channel_established(&slot->ch);

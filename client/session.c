@@ -251,20 +251,48 @@ void vc_session_exchanged(struct vc_client *c, struct vc_slot *slot)
 	s->push_request_ms = vc_now_ms() + (announced ? VC_PUSH_FIRST_MS : 0);
 }
 
+int vc_session_install(struct vc_client *c, struct vc_slot *slot, const struct cfg_pushed *pushed,
+	uint64_t active_ms, uint64_t retire_ms)
+{
+	struct vc_session *s = &c->session;
+	const char *auth = c->cfg->tls.auth != NULL ? c->cfg->tls.auth : "SHA1";
+	struct vc_crypt_params params = { .auth = OVPN_DIGEST_SHA1 };
+	struct ovpn_data_keys keys;
+	struct vc_key *key;
+	int rc = vc_slot_derive(slot, s->ekm, s->cipher, &keys);
+
+	(void)ovpn_digest_by_name(auth, strlen(auth), &params.auth); // the loader knows the names
+	params.keys = &keys;
+	params.key_id = slot->ch.key_id;
+	params.v2 = pushed->peer_id != CFG_PEER_ID_NONE;
+	params.peer_id = pushed->peer_id;
+	params.comp = pushed->tunnel.comp;
+	if (c->cfg->mobility == CFG_MOBILITY_LAZY && pushed->mobility)
+		params.server_sid = slot->ch.remote_sid;
+	if (rc == 0)
+		rc = vc_key_create(&params, s->key_age + 1, slot->serial, active_ms, &key);
+	ovpn_data_keys_wipe(&keys);
+	if (rc < 0)
+		return rc;
+	s->key_age++;
+	s->have_keys = true;
+	s->v2 = params.v2;
+	s->overhead = vc_key_overhead(key);
+	vc_data_add(&c->data, key, retire_ms);
+	return 0;
+}
+
 // The keys of a renegotiation that has just finished.
 static void renewed(struct vc_client *c, struct vc_slot *slot, uint64_t now)
 {
 	const struct cfg_tls *tls = &c->cfg->tls;
 	uint64_t pause_ms = (uint64_t)tls->hand_window_s * 1000;
-	struct ovpn_data_keys keys;
-	int rc = vc_slot_derive(slot, c->session.ekm, c->session.cipher, &keys);
+	int rc;
 
 	if (tls->reneg_sec != 0 && (uint64_t)tls->reneg_sec * 500 < pause_ms)
 		pause_ms = (uint64_t)tls->reneg_sec * 500;
-	if (rc == 0)
-		rc = vc_data_install(&c->data, &keys, slot->ch.key_id, slot->serial,
-			slot->started_ms + pause_ms, now + (uint64_t)tls->tran_window_s * 1000);
-	ovpn_data_keys_wipe(&keys);
+	rc = vc_session_install(c, slot, &c->session.pushed, slot->started_ms + pause_ms,
+		now + (uint64_t)tls->tran_window_s * 1000);
 	if (rc < 0) {
 		vc_client_again(c, "can't derive the new data keys", 0);
 		return;
@@ -298,10 +326,10 @@ int vc_session_rekey(struct vc_client *c)
 static bool rekey_due(struct vc_client *c, const struct vc_slot *slot, uint64_t now)
 {
 	const struct cfg_tls *tls = &c->cfg->tls;
-	const struct vc_key *key = &c->data.key[0];
+	const struct vc_key *key = c->data.key[0];
 
 	if (!slot->keyed || slot->state != VC_SLOT_ACTIVE || c->session.initial != NULL ||
-		c->data.n_keys == 0)
+		!c->session.have_keys)
 		return false;
 	if (tls->reneg_sec != 0 && now >= slot->established_ms + (uint64_t)tls->reneg_sec * 1000)
 		return true;
@@ -317,7 +345,7 @@ static void slot_failed(struct vc_client *c, struct vc_slot *slot, const char *w
 {
 	struct vc_session *s = &c->session;
 
-	if (slot == s->active && c->data.n_keys > 0) {
+	if (slot == s->active && s->have_keys) {
 		// Data goes on with the keys that we have; a new session is tried beside it.
 		vc_log(VC_WARN, "renegotiation failed: %s session=%u", why, slot->serial);
 		slot->state = VC_SLOT_FAILED;

@@ -30,6 +30,10 @@ struct vc_session {
 	bool have_pushed;
 	enum ovpn_cipher cipher;
 	bool ekm; // derivation, the same for all keys of a session
+	bool v2; // the session has a peer-id
+	bool have_keys; // data keys are installed
+	uint64_t key_age; // of the newest data key; counts all keys of this process
+	unsigned overhead; // bytes from an IP packet to its datagram
 	uint64_t push_request_ms; // next PUSH_REQUEST
 	uint64_t pending_ms; // AUTH_PENDING: no giving up before
 	uint64_t in_place_ms; // last in-place reset
@@ -69,6 +73,12 @@ void vc_session_input(struct vc_client *c, const uint8_t *dgram, size_t len);
 
 // Do what is due: TLS, retransmissions, PUSH_REQUEST, renegotiation, time-outs.
 void vc_session_run(struct vc_client *c);
+
+// Derive the data keys of the slot's negotiation and install them as the newest; a key of an earlier
+// session or key id goes at retire_ms. pushed: the session's. active_ms: sending begins then.
+// Returns 0, -ENOTSUP for a cipher that we don't have, -EIO, -EKEYREJECTED, -ENOMEM.
+int vc_session_install(struct vc_client *c, struct vc_slot *slot, const struct cfg_pushed *pushed,
+	uint64_t active_ms, uint64_t retire_ms);
 
 // From slot.c: both key-method-2 messages are there; a message came.
 void vc_session_exchanged(struct vc_client *c, struct vc_slot *slot);

@@ -122,7 +122,7 @@ int vc_tunnel_up(struct vc_client *c)
 	rc = vc_plan_build(&c->session.pushed, &env, t->next);
 	if (rc < 0)
 		return rc;
-	t->mss = vc_mss(remote, t->next->mtu, vc_data_overhead(&c->data),
+	t->mss = vc_mss(remote, t->next->mtu, c->session.overhead,
 		c->watch.server.family == AF_INET6);
 	if (!t->applied || !vc_plan_equal(t->plan, t->next)) {
 		if (t->applied)
