@@ -68,7 +68,7 @@ const struct cfg_directive cfg_rows_daemon[] = {
 	WORKS(S | C, "ignore-unknown-option", 1, MANY, "NAME...", "Don't mind these if unknown."),
 
 	// Commands of the openvpn program, not settings.
-	WRONG(S | C, "genkey", STANDALONE),
+	WRONG(S | C, "genkey", "a command of its own: vispctl genkey KIND [FILE]"),
 	WRONG(S | C, "mktun", "use ip tuntap add"),
 	WRONG(S | C, "rmtun", "use ip tuntap del"),
 	WRONG(S | C, "show-ciphers", STANDALONE),

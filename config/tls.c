@@ -308,6 +308,8 @@ const struct cfg_option cfg_wrap_options[] = {
 	{ "key-direction", set_direction, 0, 0, 0 },
 	{ "tls-crypt", cfg_set_blob, offsetof(struct cfg_wrap, tls_crypt), 0, 0 },
 	{ "tls-crypt-v2", set_tls_crypt_v2, 0, 0, 0 },
+	{ "tls-crypt-v2-max-age", cfg_set_u32, offsetof(struct cfg_wrap, v2_max_age_days), 1,
+		36500 },
 	{ 0 },
 };
 

@@ -42,6 +42,7 @@ struct cfg_wrap {
 	struct cfg_blob tls_crypt;
 	struct cfg_blob tls_crypt_v2; // server: the server key; client: its own key
 	bool force_cookie; // server: refuse tls-crypt-v2 clients that can't do the cookie handshake
+	uint32_t v2_max_age_days; // server: oldest client key of tls-crypt-v2; 0: any
 };
 
 struct cfg_tls {

@@ -256,7 +256,8 @@ void ctl_first_contact(struct ctl *ctl, const struct shm_punt *punt, uint16_t wo
 	case OVPN_FIRST_DROP:
 		ctl->first.dropped[first.reason]++;
 		if (first.reason == OVPN_FIRST_BAD_WRAP ||
-			first.reason == OVPN_FIRST_BAD_CLIENT_KEY)
+			first.reason == OVPN_FIRST_BAD_CLIENT_KEY ||
+			first.reason == OVPN_FIRST_OLD_CLIENT_KEY)
 			log_drop(ctl, punt, ovpn_first_reason_name(first.reason));
 		break;
 	}

@@ -216,6 +216,8 @@ int ctl_tls_setup(struct ctl *ctl)
 		.v2 = ctl->wrap.v2_set ? &ctl->wrap.v2 : NULL,
 		.cookies = &ctl->first.cookies,
 		.hand_window_s = ctl->cfg->tls.hand_window_s,
+		.v2_max_age_s = ctl->cfg->tls.wrap.v2_max_age_days * 86400,
+		.force_cookie = ctl->cfg->tls.wrap.force_cookie,
 	};
 	return 0;
 }

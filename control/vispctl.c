@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// vispctl: shows and steers a running visp-control over its Unix socket.
+// vispctl: shows and steers a running visp-control over its Unix socket, and makes keys.
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
@@ -11,6 +11,8 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "control/vispctl_genkey.h"
 
 #define SOCKET_DEFAULT "/run/visp/control.sock"
 
@@ -30,6 +32,7 @@ static void usage(FILE *to)
 		    "  counters             what happened since the start, as JSON\n"
 		    "  show PEER            everything about the sessions of PEER, as JSON\n"
 		    "  kick PEER [--halt]   end them; --halt: the client shall not come back\n"
+		    "  genkey KIND [FILE]   make a key; `vispctl genkey --help` says which\n"
 		    "\n"
 		    "PEER is a common name, a peer-id, a session id, a real or a tunnel address.\n"
 		    "\n"
@@ -246,8 +249,12 @@ int main(int argc, char **argv)
 {
 	struct arguments args = { .socket = SOCKET_DEFAULT };
 	json_t *answer;
-	int rc = parse_arguments(argc, argv, &args);
+	int rc;
 
+	// The one command that has options of its own and needs no server.
+	if (argc > 1 && strcmp(argv[1], "genkey") == 0)
+		return vispctl_genkey(argc - 1, argv + 1);
+	rc = parse_arguments(argc, argv, &args);
 	if (rc != 0)
 		return rc < 0 ? 2 : 0;
 	answer = converse(&args);

@@ -108,8 +108,8 @@ pki_begin() {
 	openvpn --genkey tls-auth "$W/pki/ta.key"
 	openvpn --genkey tls-crypt "$W/pki/tc.key"
 	openvpn --genkey tls-crypt-v2-server "$W/pki/v2-server.key"
-	openvpn --tls-crypt-v2 "$W/pki/v2-server.key" --genkey tls-crypt-v2-client \
-		"$W/pki/v2-client.key" >/dev/null
+	"$build/control/vispctl" genkey tls-crypt-v2-client --tls-crypt-v2 "$W/pki/v2-server.key" \
+		"$W/pki/v2-client.key"
 	chmod -R a+rX "$W/pki"
 }
 

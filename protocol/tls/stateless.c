@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "protocol/bytes.h"
 #include "protocol/control_packet.h"
 
 // The stateless answer is the first packet of the session's replay space; the session goes on at 2.
@@ -46,9 +47,24 @@ static enum ovpn_first_verdict drop(struct ovpn_first *first, enum ovpn_first_re
 	return OVPN_FIRST_DROP;
 }
 
+// Is a client's key young enough? One whose metadata is no time is of unknown age. A key from the
+// future comes of a clock that is wrong here or there, and is no older than the others.
+static bool v2_age_fits(const struct ovpn_stateless *st, uint64_t now_s,
+	const struct ovpn_first *first, size_t metadata_len)
+{
+	uint64_t made_s;
+
+	if (st->v2_max_age_s == 0)
+		return true;
+	if (metadata_len != 9 || first->metadata[0] != OVPN_WKC_METADATA_TIME)
+		return false;
+	made_s = ovpn_get_be64(first->metadata + 1);
+	return made_s >= now_s || now_s - made_s <= st->v2_max_age_s;
+}
+
 // tls-crypt-v2: open the wrapped key at the end and use it.
-static enum ovpn_first_reason open_v2(const struct ovpn_stateless *st, const uint8_t *dgram,
-	size_t len, struct ovpn_first *first, uint8_t *plain, size_t *ret_len,
+static enum ovpn_first_reason open_v2(const struct ovpn_stateless *st, uint64_t now_s,
+	const uint8_t *dgram, size_t len, struct ovpn_first *first, uint8_t *plain, size_t *ret_len,
 	struct ovpn_wrap_id *ret_id)
 {
 	size_t body_len;
@@ -69,7 +85,10 @@ static enum ovpn_first_reason open_v2(const struct ovpn_stateless *st, const uin
 	rc = ovpn_wrap_open(&first->v2_keys, dgram, body_len, plain, FIRST_MAX, ret_len, ret_id);
 	if (rc == -EIO)
 		return OVPN_FIRST_INTERNAL;
-	return rc < 0 ? OVPN_FIRST_BAD_WRAP : OVPN_FIRST_NONE;
+	if (rc < 0)
+		return OVPN_FIRST_BAD_WRAP;
+	return v2_age_fits(st, now_s, first, metadata_len) ? OVPN_FIRST_NONE
+							   : OVPN_FIRST_OLD_CLIENT_KEY;
 }
 
 // The server's own keys, whichever fits; without any the packet isn't wrapped.
@@ -168,9 +187,9 @@ static bool opcode_opens(uint8_t opcode)
 	}
 }
 
-static enum ovpn_first_reason open_first(const struct ovpn_stateless *st, const uint8_t *dgram,
-	size_t len, struct ovpn_first *first, uint8_t plain[FIRST_MAX], struct ovpn_control *ret_c,
-	struct ovpn_wrap_id *ret_id)
+static enum ovpn_first_reason open_first(const struct ovpn_stateless *st, uint64_t now_s,
+	const uint8_t *dgram, size_t len, struct ovpn_first *first, uint8_t plain[FIRST_MAX],
+	struct ovpn_control *ret_c, struct ovpn_wrap_id *ret_id)
 {
 	enum ovpn_first_reason reason;
 	size_t plain_len = 0;
@@ -184,7 +203,7 @@ static enum ovpn_first_reason open_first(const struct ovpn_stateless *st, const 
 		return OVPN_FIRST_KEY_ID;
 	memcpy(first->client_sid, dgram + 1, sizeof(first->client_sid));
 	if (ovpn_opcode_has_wkc(first->opcode))
-		reason = open_v2(st, dgram, len, first, plain, &plain_len, ret_id);
+		reason = open_v2(st, now_s, dgram, len, first, plain, &plain_len, ret_id);
 	else
 		reason = open_shared(st, dgram, len, first, plain, &plain_len, ret_id);
 	if (reason == OVPN_FIRST_NONE && ovpn_control_parse(plain, plain_len, ret_c) < 0)
@@ -208,7 +227,7 @@ enum ovpn_first_verdict ovpn_stateless_recv(const struct ovpn_stateless *st, con
 	enum ovpn_first_reason reason;
 
 	memset(ret_first, 0, sizeof(*ret_first));
-	reason = open_first(st, dgram, len, ret_first, plain, &c, &id);
+	reason = open_first(st, from.now_s, dgram, len, ret_first, plain, &c, &id);
 	if (reason != OVPN_FIRST_NONE)
 		return drop(ret_first, reason);
 	if (!ovpn_opcode_is_hard_reset(c.opcode)) {

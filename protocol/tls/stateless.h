@@ -17,6 +17,7 @@ struct ovpn_stateless {
 	const struct ovpn_v2_server_key *v2; // NULL: not configured
 	const struct ovpn_cookie_keys *cookies;
 	unsigned hand_window_s; // cookies live this long
+	uint32_t v2_max_age_s; // refuse older client keys of tls-crypt-v2, and ageless ones; 0: any
 	bool force_cookie; // refuse tls-crypt-v2 clients that can't send their key again (2.5)
 };
 
@@ -37,6 +38,7 @@ enum ovpn_first_verdict {
 	X(NO_KEY, "first_no_key")                                                                  \
 	X(BAD_WRAP, "first_bad_wrap")                                                              \
 	X(BAD_CLIENT_KEY, "first_bad_client_key")                                                  \
+	X(OLD_CLIENT_KEY, "first_old_client_key")                                                  \
 	X(MALFORMED, "first_malformed")                                                            \
 	X(NO_ACK, "first_no_ack")                                                                  \
 	X(BAD_COOKIE, "first_bad_cookie")                                                          \

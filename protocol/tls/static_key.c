@@ -11,6 +11,7 @@
 #define STATIC_LABEL "OpenVPN Static key V1"
 #define SERVER_LABEL "OpenVPN tls-crypt-v2 server key"
 #define CLIENT_LABEL "OpenVPN tls-crypt-v2 client key"
+#define TOKEN_LABEL "OpenVPN auth-token server key"
 
 // A text read line by line.
 struct scan {
@@ -366,6 +367,12 @@ static int pem_format(const uint8_t *bytes, size_t len, const char *label, char 
 int ovpn_v2_server_key_format(const struct ovpn_v2_server_key *key, char *ret_text, size_t size)
 {
 	return pem_format(key->bytes, sizeof(key->bytes), SERVER_LABEL, ret_text, size);
+}
+
+int ovpn_auth_token_key_format(
+	const uint8_t key[OVPN_AUTH_TOKEN_KEY_SIZE], char *ret_text, size_t size)
+{
+	return pem_format(key, OVPN_AUTH_TOKEN_KEY_SIZE, TOKEN_LABEL, ret_text, size);
 }
 
 int ovpn_v2_client_key_format(const struct ovpn_v2_client_key *key, char *ret_text, size_t size)

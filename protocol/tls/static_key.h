@@ -8,6 +8,7 @@
 
 #define OVPN_STATIC_KEY_SIZE 256
 #define OVPN_V2_SERVER_KEY_SIZE 128
+#define OVPN_AUTH_TOKEN_KEY_SIZE 128
 // Wrapped client key: tag 32, Kc 256, metadata, length 2; at most 1,024 (protocol.md 3.5).
 #define OVPN_WKC_MIN 290
 #define OVPN_WKC_MAX 1024
@@ -85,6 +86,8 @@ int ovpn_v2_client_key_generate(const struct ovpn_v2_server_key *server, const u
 int ovpn_static_key_format(const struct ovpn_static_key *key, char *ret_text, size_t size);
 int ovpn_v2_server_key_format(const struct ovpn_v2_server_key *key, char *ret_text, size_t size);
 int ovpn_v2_client_key_format(const struct ovpn_v2_client_key *key, char *ret_text, size_t size);
+int ovpn_auth_token_key_format(
+	const uint8_t key[OVPN_AUTH_TOKEN_KEY_SIZE], char *ret_text, size_t size);
 
 // Wrap Kc and its metadata into WKc.
 // ret_wkc: room for OVPN_WKC_MAX bytes.

@@ -234,7 +234,7 @@ GTC_TEST(stateless, keys_side_by_side)
 
 GTC_TEST(stateless, tls_crypt_v2)
 {
-	static const uint8_t metadata[9] = { OVPN_WKC_METADATA_TIME, 0, 0, 0, 0, 1 };
+	static const uint8_t metadata[9] = { OVPN_WKC_METADATA_TIME, 0, 0, 0, 0, 0, 0, 0, 1 };
 	struct server s;
 	struct ovpn_v2_server_key v2;
 	struct ovpn_v2_client_key client;
@@ -268,6 +268,13 @@ GTC_TEST(stateless, tls_crypt_v2)
 	GTC_EXPECT_INT(s.first.metadata_len, sizeof(metadata));
 	GTC_EXPECT_MEM(s.first.metadata, metadata, sizeof(metadata));
 	ovpn_first_wipe(&s.first);
+	// Made at second 1: as old as the clock says.
+	s.st.v2_max_age_s = (uint32_t)(NOW_MS / 1000 - 1);
+	GTC_EXPECT_INT(ask(&s, NOW_MS, buf, 353), OVPN_FIRST_REPLY);
+	s.st.v2_max_age_s--;
+	expect_drop(&s, buf, 353, OVPN_FIRST_OLD_CLIENT_KEY);
+	GTC_EXPECT_INT(ask(&s, 0, buf, 353), OVPN_FIRST_REPLY); // its time is still to come
+	s.st.v2_max_age_s = 0;
 	// A damaged wrapped key, a damaged packet, a packet without the key.
 	buf[353 - 40] ^= 1;
 	expect_drop(&s, buf, 353, OVPN_FIRST_BAD_CLIENT_KEY);
