@@ -109,10 +109,23 @@ static void moved(struct dp_worker *w, struct rte_mbuf *m)
 		dp_give_owner(w, slot, origin);
 }
 
+// What was spent is no longer saved. An idle worker has time for everybody.
+static void pay(struct dp_worker *w, uint64_t start)
+{
+	uint64_t spent = rte_rdtsc() - start;
+
+	if (w->loaded)
+		w->unproven_cycles -= RTE_MIN(spent, w->unproven_cycles);
+}
+
 void dp_stage_recover(struct dp_worker *w)
 {
-	uint64_t start = rte_rdtsc();
+	uint64_t start;
 	unsigned served = 0;
+
+	if (w->reconf.n + w->moved.n == 0)
+		return;
+	start = rte_rdtsc();
 
 	// Who names the right session id first (C11).
 	for (uint16_t i = 0; i < w->reconf.n; i++) {
@@ -133,4 +146,5 @@ void dp_stage_recover(struct dp_worker *w)
 		}
 	}
 	w->moved.n = 0;
+	pay(w, start);
 }

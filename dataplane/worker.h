@@ -74,7 +74,7 @@ struct dp_worker {
 	uint64_t tsc_base; // TSC and clock at the last synchronisation
 	uint64_t ms_base;
 	uint64_t tsc_hz;
-	uint64_t unproven_cycles; // left for unproven packets in this iteration
+	uint64_t unproven_cycles; // saved up for unproven packets
 	bool loaded; // a receive burst was full: the budget of unproven packets binds
 	uint16_t ip_id; // of the next outer IPv4 header
 	uint32_t sweep_slot; // next slot to look at

@@ -3,6 +3,8 @@
 // belongs to another worker's queue. Source: protocol.md 13; decisions.md D4, D12, C9, C16.
 #include <string.h>
 
+#include <rte_cycles.h>
+
 #include "dataplane/index_addr.h"
 #include "dataplane/path.h"
 #include "harness.h"
@@ -472,6 +474,43 @@ GTC_TEST(handover, v2_share_an_address)
 	h_run(h);
 	GTC_EXPECT_INT(h_count(h, DP_COUNT_pings_received), 2);
 	GTC_EXPECT_INT(h_all_drops(h), 0);
+	h_destroy(h);
+}
+
+// Everybody moves at the same instant, in bursts that are full: what was saved up serves them all.
+// A flood that goes on gets no more than its share.
+GTC_TEST(handover, crowd)
+{
+	struct h *h = h_create(1, SHM_HELLO_MOBILITY);
+	struct dp_worker *w = h->core.worker[0];
+	struct h_client c[H_SESSIONS - 1];
+	uint8_t wire[H_FRAME_MAX];
+	struct h_datagram d;
+	unsigned answers = 0;
+	size_t len = 0;
+
+	for (uint32_t i = 0; i < H_SESSIONS - 1; i++)
+		GTC_ASSERT_INT(h_install(h, i + 1, NULL, &c[i]), 0);
+	for (uint32_t i = 0; i < H_SESSIONS - 1; i++)
+		h_outer(h, 0, NEW + i * 256, 5555, wire, h_reconf(&c[i], wire));
+	h_run(h);
+	while (h_datagram_out(h, &d))
+		answers++;
+	GTC_EXPECT_INT(answers, H_SESSIONS - 1);
+	GTC_EXPECT_INT(h_drops(h, DP_DROP_budget_worker), 0);
+	// Forged ones: a try may be interrupted for so long that they have earned their time.
+	for (int i = 0; i < 100 && h_drops(h, DP_DROP_budget_worker) == 0; i++) {
+		for (uint32_t k = 0; k < DP_BURST; k++) {
+			len = h_reconf(&c[k], wire);
+			wire[8] ^= 1;
+			h_outer(h, 0, OTHER + k * 256, 5555, wire, len);
+		}
+		w->unproven_cycles = 0;
+		w->now_tsc = rte_rdtsc();
+		h_run(h);
+	}
+	GTC_EXPECT(h_drops(h, DP_DROP_budget_worker) > 0);
+	GTC_EXPECT(h_drops(h, DP_DROP_budget_worker) <= DP_BURST - DP_UNPROVEN_MIN);
 	h_destroy(h);
 }
 
