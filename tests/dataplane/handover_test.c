@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Sessions that move: who is believed, who is answered, and what happens when the new address
 // belongs to another worker's queue. Source: protocol.md 13; decisions.md D4, D12, C9, C16.
+// Long because each test is one sentence of those pages.
 #include <string.h>
 
 #include <rte_cycles.h>
