@@ -43,8 +43,11 @@ on() {
 
 say() { printf '%s\n' "$*" >&2; }
 
+exec {scenario_err}>&2 # where a reader looks, also from within a command whose output is dropped
+
 # End the scenario as failed, with the ends of all logs.
 fail() {
+	exec 2>&"$scenario_err"
 	say "FAILED: $*"
 	if [ -n "$W" ] && [ -z "${QUIET_FAIL-}" ]; then
 		local log

@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# The interoperability matrix: for each cell of matrix_cells.py a real tunnel with pings, a checked
+# transfer each way, and moves between two hotspots with NAT; prints a table with the mode of
+# reconfiguration and the outage of each cell.
+# shellcheck disable=SC2154 # netns.sh sets them
+. "$(dirname "$0")/../../scripts/peers.sh"
+peers "$@"
+moves=2
+
+net_begin
+pki_begin
+hotspot_join a
+
+both_lines() {
+	echo "data-ciphers $cipher"
+	echo "auth $digest"
+	[ "$tls" = 1.3 ] || echo "tls-version-max 1.2"
+	[ "$cipher" != BF-CBC ] || echo "providers legacy default"
+}
+
+# Lines that only our programs know, for those of them that take part.
+our_lines() { # server|client
+	[ "$mobility" = aggressive ] || echo "mobility $mobility"
+	[ "$1 $format" = 'client v2' ] || [ "$1" = server ] || echo "data-format $format"
+}
+
+configure() {
+	local lines
+	mapfile -t lines < <(both_lines && echo "topology $topology" &&
+		{ [ "$SERVER" = openvpn ] || our_lines server; })
+	server_config "${lines[@]}"
+	mapfile -t lines < <(both_lines && { [ "$CLIENT" = openvpn ] || our_lines client; })
+	client_config laptop "${lines[@]}"
+}
+
+# How the session follows its client, as the programs said; "?" if they said nothing of it.
+mode() {
+	if [ "$CLIENT" = openvpn ]; then
+		echo "data packet"
+	elif [ -s "$W/laptop.events" ]; then
+		jq -rs '[.[] | select(.event == "probe") | .kind] | unique | join("+")
+			| if . == "" then "data packet" else . end' "$W/laptop.events"
+	else
+		echo '?'
+	fi
+}
+
+begin_client() {
+	local events=()
+	[ "$CLIENT" = openvpn ] || events=(--events "$W/laptop.events")
+	start laptop laptop "$(client_program)" --config "$W/laptop.ovpn" "${events[@]}"
+}
+
+roam() {
+	probe_serve
+	probe_begin --up-rate 50 --down-rate 200 --watch wlan0 --outer "$server_outer:1194"
+	probe_say at "$current_hotspot"
+	local i
+	for ((i = 0; i < moves; i++)); do
+		hotspot_roam "$(other_hotspot)"
+		patiently sleep 0.2 # a session may move at most ten times a second
+	done
+	probe_end
+	stop probe-server
+	jq -e '[.handovers[].outage_ms] | length == '$moves' and all(. != null)' \
+		"$W/probe.json" >/dev/null || fail "$cell: a handover did not come to an end"
+	[ "$(log_count laptop 'Initialization Sequence Completed')" = 1 ] ||
+		fail "$cell: the client connected anew"
+}
+
+try() {
+	local cell="$peers $cipher $digest $wrap TLS $tls $proto $topology $format $mobility"
+	SERVER=${peers% *} CLIENT=${peers#* } CIPHER=$cipher WRAP=$wrap
+	rm -f "$W"/*.log "$W"/laptop.events "$W"/probe*.in
+	configure
+	server_start
+	begin_client
+	client_up laptop 20 || fail "$cell: the client does not connect"
+	[ "$(log_count laptop "Data Channel: cipher '$cipher'|cipher=$cipher")" -gt 0 ] ||
+		fail "$cell: not this cipher"
+	on laptop ping -c 100 -i 0.002 -q "$server_inner" >"$W/ping.log"
+	grep -q ' 100 received' "$W/ping.log" || fail "$cell: $(grep received "$W/ping.log")"
+	probe_serve
+	on laptop "$build/bench/probe/visp-probe" transfer --server "$server_inner:$probe_port" \
+		--up 2000000 --down 2000000 || fail "$cell: transfer"
+	stop probe-server
+	roam
+	local outage
+	outage=$(jq '[.handovers[].outage_ms] | add / length * 10 | round / 10' "$W/probe.json")
+	stop laptop || fail "$cell: the client ended with status $?"
+	server_stop
+	printf '%-8s %-8s %-18s %-7s %-13s %-4s %-5s %-7s %-6s %-11s %-12s %s\n' "$SERVER" \
+		"$CLIENT" "$cipher" "$digest" "$wrap" "$tls" "$proto" "$topology" "$format" \
+		"$mobility" "$(mode)" "$outage" | tee -a "$W/table"
+}
+
+form=quick
+[ "$full" = 0 ] || form=full
+printf '%-8s %-8s %-18s %-7s %-13s %-4s %-5s %-7s %-6s %-11s %-12s %s\n' server client cipher \
+	auth wrapping TLS proto topolo. format mobility follows-by outage-ms
+while IFS=$'\t' read -r peers cipher digest wrap tls proto topology format mobility <&3; do
+	try
+done 3< <("$top/tests/interop/matrix_cells.py" $form)
+say "$(wc -l <"$W/table") cells"
