@@ -29,13 +29,19 @@ enum ovpn_cipher {
 	OVPN_CIPHER_BF_OFB = 16,
 	OVPN_CIPHER_DES_EDE3_CBC = 17,
 	OVPN_CIPHER_CAST5_CBC = 18,
+	OVPN_CIPHER_CAMELLIA_128_CBC = 19,
+	OVPN_CIPHER_CAMELLIA_192_CBC = 20,
+	OVPN_CIPHER_CAMELLIA_256_CBC = 21,
 	OVPN_CIPHER_COUNT
 };
 
-// The four that the dataplane has; masks are 1u << enum ovpn_cipher.
+// Masks are 1u << enum ovpn_cipher. These four need no digest; every other cipher, none included,
+// goes with an HMAC (protocol/tls/data_legacy.h).
 #define OVPN_CIPHERS_AEAD                                                                          \
 	(1u << OVPN_CIPHER_AES_128_GCM | 1u << OVPN_CIPHER_AES_192_GCM |                           \
 		1u << OVPN_CIPHER_AES_256_GCM | 1u << OVPN_CIPHER_CHACHA20_POLY1305)
+
+#define OVPN_CIPHERS_LEGACY (((1u << OVPN_CIPHER_COUNT) - 1) & ~OVPN_CIPHERS_AEAD)
 
 enum ovpn_cipher_mode {
 	OVPN_MODE_NONE,

@@ -79,6 +79,24 @@ static inline int ovpn_replay_accept(struct ovpn_replay *win, uint64_t id)
 	return 0;
 }
 
+// A long packet-id (packet-id and time, protocol.md 9.2, 9.3) as one number: later times are
+// larger.
+static inline uint64_t ovpn_long_id(uint32_t net_time, uint32_t id)
+{
+	return (uint64_t)net_time << 32 | id;
+}
+
+// Accept a long packet-id once: a later time starts the window anew, an earlier one is refused.
+// Returns as ovpn_replay_accept.
+static inline int ovpn_replay_accept_long(struct ovpn_replay *win, uint64_t long_id)
+{
+	if ((uint32_t)long_id == 0)
+		return -EINVAL;
+	if (long_id >> 32 < win->top >> 32)
+		return -ERANGE;
+	return ovpn_replay_accept(win, long_id);
+}
+
 #define OVPN_REPLAY_LONG_BITS 64u
 
 // Window of the wrapped control channel, over pairs (net time, id): a later time starts a new

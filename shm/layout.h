@@ -16,7 +16,7 @@
 #include "protocol/replay.h"
 
 #define SHM_MAGIC 0x50534956u // "VISP" in memory on a little-endian machine
-#define SHM_LAYOUT_VERSION 1u
+#define SHM_LAYOUT_VERSION 2u
 
 #define SHM_SESSIONS_MAX (1u << 20)
 #define SHM_WORKERS_MAX 64u
@@ -62,6 +62,15 @@ enum shm_dir_flag {
 	// Another session proved to be at this one's endpoint (C9). The worker that moved the other
 	// one sets it, the owner clears it at its next move: changed by atomic or and and only.
 	SHM_DIR_ADDRESS_TAKEN = 1u << 3,
+	// Anything but AEAD in the classic format without framing: another cipher, framing inside
+	// the encryption, or one of the next three. Such packets have stages of their own.
+	SHM_DIR_LEGACY = 1u << 4,
+	SHM_DIR_EPOCH = 1u << 5, // AEAD in the epoch format (protocol.md 9.5); never with DATA_V1
+	// Static-key mode: no opcode, long ids, found by our own UDP port, which no other session
+	// uses. MOBILITY then means `float`: its peer may come from anywhere, also before it is
+	// known.
+	SHM_DIR_STATIC = 1u << 6,
+	SHM_DIR_LAZY = 1u << 7, // with DATA_V1: the server session id is in the IV (13.7)
 };
 
 // One per slot, 8 bytes, written at install, move and removal only: the one line that sweeps of
@@ -81,18 +90,20 @@ struct shm_rx_key {
 	uint8_t key_id; // 0 to 7, as on the wire
 	uint8_t cipher; // enum ovpn_cipher
 	_Atomic uint8_t installed; // 1: the key cell may be used to decrypt; stored last
-	uint8_t reserved;
+	uint8_t digest; // enum ovpn_digest; none with AEAD
 };
 static_assert(sizeof(struct shm_rx_key) == 8, "two of them sit in the receive group");
 
 // What the transmit side keeps for one key slot.
 struct shm_tx_key {
 	// Next packet-id to use, host order. Stored before the encryption that uses the id before
-	// it; after a restart transmission goes on 64 later (design.md section 2).
+	// it; after a restart transmission goes on 64 later (design.md section 2). Long ids have
+	// their time, the epoch format its epoch in the upper part.
 	_Atomic uint64_t next;
 	uint8_t key_id;
 	uint8_t cipher;
-	uint16_t reserved;
+	uint8_t digest; // enum ovpn_digest; none with AEAD
+	uint8_t reserved;
 	uint32_t age;
 };
 static_assert(sizeof(struct shm_tx_key) == 16, "two of them sit in the transmit group");
@@ -160,10 +171,14 @@ struct shm_session {
 	uint16_t mss4; // clamp for TCP SYNs over IPv4, bytes; 0: none
 	uint16_t mss6;
 	uint16_t tun_mtu;
-	uint16_t cold_reserved;
+	uint16_t fragment_max; // `fragment`: longest datagram to send, bytes of UDP payload; 0: no
 	uint64_t installed_ms; // CLOCK_MONOTONIC
 	char name[SHM_NAME_LEN]; // common name, for people
-	uint8_t cold_pad[96];
+	uint8_t compress; // enum ovpn_compress: framing inside the encryption
+	uint8_t cold_reserved;
+	uint16_t reconf_len; // legacy: bytes of a reconfiguration Ping in this session, 0: none
+	uint8_t fragment_seq; // tx_owner: sequence id of the next fragmented packet
+	uint8_t cold_pad[91];
 };
 static_assert(sizeof(struct shm_session) == 1152, "nine groups a head");
 
@@ -184,7 +199,9 @@ struct shm_key_slot {
 	uint8_t cipher; // enum ovpn_cipher
 	uint8_t key_id;
 	uint8_t used; // 1: the raw keys are complete
-	uint8_t reserved[57];
+	uint8_t digest; // enum ovpn_digest; none with AEAD
+	uint8_t flags; // enum shm_dir_flag at the time of the key: EPOCH, STATIC
+	uint8_t reserved[55];
 };
 static_assert(sizeof(struct shm_key_slot) == 2 * SHM_KEY_CELL + 256 + 64, "cells stay aligned");
 

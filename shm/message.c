@@ -6,12 +6,15 @@
 #include <sys/socket.h>
 
 #include "protocol/cipher.h"
+#include "protocol/framing.h"
 #include "shm/ring.h"
 
 #define MS_MAX (24u * 3600 * 1000) // no timer of a session is longer than a day
 #define TUN_MTU_MIN 100u
 #define TUN_MTU_MAX 9216u // the largest frame that any port's buffers take
 #define MSS_MAX (TUN_MTU_MAX - 40)
+#define FRAGMENT_MIN 256u // fewer bytes a datagram are all overhead
+#define FRAGMENT_MAX 65507u
 
 static const uint8_t zero[64];
 
@@ -145,12 +148,43 @@ int shm_welcome_check(const struct shm_welcome *m, size_t len)
 	return m->rings_size >= shm_rings_bytes(m->workers, m->entries) ? 0 : -EINVAL;
 }
 
+// Flags and framing that go together.
+static bool format_ok(const struct shm_cmd_install *m)
+{
+	const uint8_t legacy = SHM_DIR_EPOCH | SHM_DIR_STATIC | SHM_DIR_LAZY;
+	const uint8_t known = SHM_DIR_DATA_V1 | SHM_DIR_MOBILITY | SHM_DIR_LEGACY | legacy;
+
+	if ((m->dir_flags & ~known) != 0 || m->compress >= OVPN_COMPRESS_COUNT || m->reserved != 0)
+		return false;
+	if (m->fragment_max != 0 &&
+		(m->fragment_max < FRAGMENT_MIN || m->fragment_max > FRAGMENT_MAX))
+		return false;
+	if ((m->dir_flags & SHM_DIR_LEGACY) == 0)
+		return (m->dir_flags & legacy) == 0 && m->compress == 0 && m->fragment_max == 0;
+	if (m->dir_flags & SHM_DIR_EPOCH)
+		return (m->dir_flags & (SHM_DIR_DATA_V1 | SHM_DIR_STATIC | SHM_DIR_LAZY)) == 0;
+	if (m->dir_flags & SHM_DIR_STATIC)
+		return (m->dir_flags & (SHM_DIR_DATA_V1 | SHM_DIR_LAZY)) == 0;
+	return (m->dir_flags & SHM_DIR_LAZY) == 0 || (m->dir_flags & SHM_DIR_DATA_V1) != 0;
+}
+
+// The peer of a static key may be unknown until it is heard, if any may come.
+static bool unknown_peer(const struct shm_cmd_install *m)
+{
+	const uint8_t both = SHM_DIR_STATIC | SHM_DIR_MOBILITY;
+
+	return (m->dir_flags & both) == both && addr_none(&m->endpoint.remote) &&
+		m->endpoint.remote_port_be == 0 && unicast(&m->endpoint.local) &&
+		m->endpoint.local_port_be != 0;
+}
+
 static bool install_ok(const struct shm_cmd_install *m)
 {
-	if (!endpoint_ok(&m->endpoint))
+	if (!endpoint_ok(&m->endpoint) && !unknown_peer(m))
 		return false;
 	if (all_zero(m->server_sid, SHM_SID_LEN) || all_zero(m->client_sid, SHM_SID_LEN))
-		return false; // a zero session id means "none" on the wire
+		return false; // a zero session id means "none" on the wire; static mode draws its
+			      // own
 	if (!addr_none(&m->tunnel4) && (m->tunnel4.family != AF_INET || !unicast(&m->tunnel4)))
 		return false;
 	if (!addr_none(&m->tunnel6) && (m->tunnel6.family != AF_INET6 || !unicast(&m->tunnel6)))
@@ -161,7 +195,7 @@ static bool install_ok(const struct shm_cmd_install *m)
 		return false;
 	if (m->tun_mtu < TUN_MTU_MIN || m->tun_mtu > TUN_MTU_MAX)
 		return false;
-	if ((m->dir_flags & ~(SHM_DIR_DATA_V1 | SHM_DIR_MOBILITY)) != 0)
+	if (!format_ok(m))
 		return false;
 	return memchr(m->name, '\0', sizeof(m->name)) != NULL;
 }
@@ -170,11 +204,16 @@ static bool key_ok(const struct shm_cmd_key *m)
 {
 	if (m->which >= SHM_KEY_SLOTS || m->key_id > 7)
 		return false;
-	if (m->cipher == OVPN_CIPHER_NONE || m->cipher >= OVPN_CIPHER_COUNT)
+	if (m->cipher >= OVPN_CIPHER_COUNT || m->digest >= OVPN_DIGEST_COUNT)
+		return false;
+	if (ovpn_cipher_is_aead((enum ovpn_cipher)m->cipher) && m->digest != OVPN_DIGEST_NONE)
 		return false;
 	if (m->age == 0 || m->tx_delay_ms > MS_MAX)
 		return false;
 	// A key that was never derived; protocol.md 5.5 demands that it be refused.
+	if (m->cipher == OVPN_CIPHER_NONE)
+		return m->digest != OVPN_DIGEST_NONE && !all_zero(m->rx.hmac_key, 16) &&
+			!all_zero(m->tx.hmac_key, 16);
 	return !all_zero(m->rx.cipher_key, 16) && !all_zero(m->tx.cipher_key, 16);
 }
 

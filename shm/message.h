@@ -134,22 +134,34 @@ struct shm_cmd_install {
 	uint16_t mss4;
 	uint16_t mss6;
 	uint16_t tun_mtu;
-	uint8_t dir_flags; // SHM_DIR_DATA_V1 | SHM_DIR_MOBILITY
-	uint8_t reserved;
+	// SHM_DIR_DATA_V1, MOBILITY, LEGACY, EPOCH, STATIC, LAZY. LEGACY must be set for every
+	// session whose cipher isn't AEAD or which has EPOCH, STATIC, LAZY, compress or
+	// fragment_max.
+	uint8_t dir_flags;
+	uint8_t compress; // enum ovpn_compress
+	uint16_t fragment_max; // `fragment N`: longest UDP payload to send; 0: no fragment headers
+	uint16_t reserved;
 	char name[SHM_NAME_LEN];
 };
 
 struct shm_cmd_key {
 	uint8_t which; // key slot, 0 or 1
 	uint8_t key_id; // 0 to 7
-	uint8_t cipher; // enum ovpn_cipher
-	uint8_t reserved;
+	uint8_t cipher; // enum ovpn_cipher; one that isn't AEAD only in sessions with
+			// SHM_DIR_LEGACY
+	uint8_t digest; // enum ovpn_digest of the HMAC; none with AEAD
 	uint32_t age; // higher than every age used in this session before
 	// Transmission switches to this key after so many milliseconds (protocol.md 11.3: 60 s
 	// after the negotiation began); 0: at once, as for a session's first key. The dataplane
 	// switches by itself, so that a killed control delays nothing.
 	uint32_t tx_delay_ms;
-	uint32_t reserved2;
+	// Static-key mode and CFB/OFB: the time half of the ids that are sent (wall clock,
+	// seconds); larger than that of every earlier key. The dataplane has no wall clock in its
+	// packet path.
+	uint32_t net_time;
+	// Cipher key and HMAC key as they lie in the 256 bytes of the negotiation or of the static
+	// key file; AEAD: the implicit IV in place of the HMAC key; epoch: the first 32 bytes of
+	// cipher_key are E_1 and hmac_key isn't used.
 	struct shm_raw_key rx; // client to server
 	struct shm_raw_key tx; // server to client
 };

@@ -224,6 +224,45 @@ GTC_TEST(message, install)
 	INSTALL_BAD(m.install.tun_mtu = 10);
 	INSTALL_BAD(m.install.dir_flags = SHM_DIR_NO_SID); // the dataplane's to say
 	INSTALL_BAD(memset(m.install.name, 'a', sizeof(m.install.name)));
+	INSTALL_BAD(m.install.compress = 1); // framing without the flag that says so
+	INSTALL_BAD(m.install.fragment_max = 1000);
+	INSTALL_BAD(m.install.dir_flags = SHM_DIR_EPOCH);
+	INSTALL_BAD(m.install.dir_flags = SHM_DIR_LAZY | SHM_DIR_DATA_V1);
+	INSTALL_BAD(m.install.dir_flags = SHM_DIR_LEGACY | SHM_DIR_EPOCH | SHM_DIR_DATA_V1);
+	INSTALL_BAD(m.install.dir_flags = SHM_DIR_LEGACY | SHM_DIR_LAZY);
+	INSTALL_BAD(m.install.dir_flags = SHM_DIR_LEGACY | SHM_DIR_STATIC | SHM_DIR_DATA_V1);
+	INSTALL_BAD(m.install.dir_flags = SHM_DIR_LEGACY; m.install.compress = 4);
+	INSTALL_BAD(m.install.dir_flags = SHM_DIR_LEGACY; m.install.fragment_max = 100);
+}
+
+// What goes with SHM_DIR_LEGACY.
+GTC_TEST(message, install_legacy)
+{
+	static const struct {
+		uint8_t flags;
+		uint8_t compress;
+		uint16_t fragment_max;
+	} row[] = {
+		{ SHM_DIR_LEGACY, 0, 0 },
+		{ SHM_DIR_LEGACY, 3, 1300 },
+		{ SHM_DIR_LEGACY | SHM_DIR_DATA_V1 | SHM_DIR_LAZY | SHM_DIR_MOBILITY, 1, 0 },
+		{ SHM_DIR_LEGACY | SHM_DIR_EPOCH | SHM_DIR_MOBILITY, 2, 0 },
+		{ SHM_DIR_LEGACY | SHM_DIR_STATIC, 0, 0 },
+	};
+	struct shm_cmd m = good_install();
+
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		m.install.dir_flags = row[i].flags;
+		m.install.compress = row[i].compress;
+		m.install.fragment_max = row[i].fragment_max;
+		GTC_EXPECT_INT(shm_cmd_check(&m, SESSIONS), 0);
+	}
+	// Only the peer of a static key with `float` may be unknown yet.
+	memset(&m.install.endpoint.remote, 0, sizeof(m.install.endpoint.remote));
+	m.install.endpoint.remote_port_be = 0;
+	GTC_EXPECT_INT(shm_cmd_check(&m, SESSIONS), -EINVAL);
+	m.install.dir_flags |= SHM_DIR_MOBILITY;
+	GTC_EXPECT_INT(shm_cmd_check(&m, SESSIONS), 0);
 }
 
 GTC_TEST(message, key)
@@ -235,6 +274,8 @@ GTC_TEST(message, key)
 	KEY_BAD(m.key.key_id = 8);
 	KEY_BAD(m.key.cipher = OVPN_CIPHER_NONE);
 	KEY_BAD(m.key.cipher = OVPN_CIPHER_COUNT);
+	KEY_BAD(m.key.digest = OVPN_DIGEST_SHA1); // AEAD has none
+	KEY_BAD(m.key.cipher = OVPN_CIPHER_BF_CBC; m.key.digest = OVPN_DIGEST_COUNT);
 	KEY_BAD(m.key.age = 0);
 	KEY_BAD(m.key.tx_delay_ms = UINT32_MAX);
 	KEY_BAD(m.key.rx.cipher_key[0] = 0);
