@@ -12,7 +12,7 @@
 // Entry: generation << 32 | slot + 1; 0: nobody.
 struct net {
 	struct shm_subnet subnet;
-	uint32_t net4; // host order, IPv4
+	uint32_t net4; // host order; of IPv6, with mask 0, a number that no masked address equals
 	uint32_t mask4;
 	uint32_t hosts; // entries
 	_Atomic uint64_t *entry;
@@ -34,6 +34,7 @@ static int net_init(struct net *net, const struct shm_subnet *subnet)
 
 	net->subnet = *subnet;
 	net->hosts = bits >= 21 ? DP_TUNNEL_HOSTS : 1u << bits;
+	net->net4 = UINT32_MAX;
 	if (subnet->addr.family == AF_INET) {
 		net->net4 = ovpn_get_be32(subnet->addr.bytes);
 		net->mask4 = bits >= 32 ? 0 : ~0u << bits;
@@ -104,6 +105,21 @@ int dp_tunnel_index_subnet(const struct dp_tunnel_index *ix, const struct shm_ad
 	return -1;
 }
 
+bool dp_tunnel_index_same4(const struct dp_tunnel_index *ix, uint32_t a_be, uint32_t b_be)
+{
+	uint32_t a = __builtin_bswap32(a_be), b = __builtin_bswap32(b_be);
+
+	for (uint16_t i = 0; i < ix->n; i++) {
+		const struct net *net = &ix->net[i];
+		bool has_a = (a & net->mask4) == net->net4;
+		bool has_b = (b & net->mask4) == net->net4;
+
+		if (has_a || has_b)
+			return has_a && has_b;
+	}
+	return false;
+}
+
 static _Atomic uint64_t *entry_of(const struct dp_tunnel_index *ix, const struct shm_addr *addr)
 {
 	int i = dp_tunnel_index_subnet(ix, addr);
@@ -142,7 +158,7 @@ int dp_tunnel_index_find4(const struct dp_tunnel_index *ix, uint32_t addr_be, ui
 	for (uint16_t i = 0; i < ix->n; i++) {
 		const struct net *net = &ix->net[i];
 
-		if (net->subnet.addr.family != AF_INET || (addr & net->mask4) != net->net4)
+		if ((addr & net->mask4) != net->net4)
 			continue;
 		if (addr - net->net4 >= net->hosts)
 			return -ENOENT;

@@ -34,6 +34,10 @@ int dp_tunnel_index_find(const struct dp_tunnel_index *ix, const struct shm_addr
 int dp_tunnel_index_find4(const struct dp_tunnel_index *ix, uint32_t addr_be, uint32_t *ret_slot,
 	uint16_t *ret_generation);
 
+// True when both IPv4 addresses, in network byte order, are in the same subnet: on one link, as
+// stock clients see it. The hot path.
+bool dp_tunnel_index_same4(const struct dp_tunnel_index *ix, uint32_t a_be, uint32_t b_be);
+
 // Number of the subnet that the address is in, -1 if none.
 int dp_tunnel_index_subnet(const struct dp_tunnel_index *ix, const struct shm_addr *addr);
 

@@ -10,7 +10,7 @@ static int refuse(enum dp_drop why)
 	return -1 - (int)why;
 }
 
-static bool usable(struct shm_session *s, unsigned which, uint8_t key_id)
+static inline bool usable(struct shm_session *s, unsigned which, uint8_t key_id)
 {
 	return atomic_load_explicit(&s->rx_key[which].installed, memory_order_acquire) != 0 &&
 		s->rx_key[which].key_id == key_id;
@@ -18,20 +18,18 @@ static bool usable(struct shm_session *s, unsigned which, uint8_t key_id)
 
 // After an in-place reset both keys may have the same id until control drops the old one (C6):
 // then only the tag tells whose a packet is.
-static bool twins(struct shm_session *s, uint8_t key_id)
+static inline bool twins(struct shm_session *s, uint8_t key_id)
 {
 	return unlikely(s->rx_key[0].key_id == s->rx_key[1].key_id) && usable(s, 0, key_id) &&
 		usable(s, 1, key_id);
 }
 
 // Key slot that decrypts packets of this key id, or -1.
-static int find_key(struct shm_session *s, uint8_t key_id)
+static inline int find_key(struct shm_session *s, uint8_t key_id)
 {
-	for (unsigned i = 0; i < SHM_KEY_SLOTS; i++) {
-		if (usable(s, i, key_id))
-			return (int)i;
-	}
-	return -1;
+	if (usable(s, 0, key_id))
+		return 0;
+	return usable(s, 1, key_id) ? 1 : -1;
 }
 
 bool dp_is_newest(const struct shm_session *s, unsigned which, uint64_t id)
@@ -49,18 +47,20 @@ bool dp_is_newest(const struct shm_session *s, unsigned which, uint64_t id)
 }
 
 // Headers and key of one packet. Returns 0 and the operation, or a reason to drop it.
-static int prepare(struct dp_worker *w, struct rte_mbuf *m, struct dp_crypto_op *op)
+static inline int prepare(struct dp_worker *w, struct rte_mbuf *m, struct dp_crypto_op *op)
 {
 	struct dp_meta *meta = dp_meta(m);
 	struct shm_session *s = dp_session(w, meta->slot);
-	enum ovpn_data_format format =
-		meta->opcode == OVPN_P_DATA_V1 ? OVPN_DATA_FORMAT_V1 : OVPN_DATA_FORMAT_V2;
+	uint8_t *data = rte_pktmbuf_mtod_offset(m, uint8_t *, meta->data_off);
 	struct ovpn_data_packet p;
 	int which = find_key(s, meta->key_id);
 	int rc;
 
-	rc = ovpn_data_parse(
-		format, rte_pktmbuf_mtod_offset(m, uint8_t *, meta->data_off), meta->data_len, &p);
+	// Two calls, so that each has its offsets as constants.
+	if (likely(meta->opcode == OVPN_P_DATA_V2))
+		rc = ovpn_data_parse(OVPN_DATA_FORMAT_V2, data, meta->data_len, &p);
+	else
+		rc = ovpn_data_parse(OVPN_DATA_FORMAT_V1, data, meta->data_len, &p);
 	if (unlikely(rc < 0))
 		return refuse(rc == -EINVAL ? DP_DROP_packet_id_zero : DP_DROP_truncated);
 	if (unlikely(which < 0))
@@ -81,7 +81,7 @@ static int prepare(struct dp_worker *w, struct rte_mbuf *m, struct dp_crypto_op 
 
 // After the tag was right: the window, and the packet is cut to its plaintext. The headers in
 // front of it stay readable. Returns 0 or a reason to drop it.
-static int accept_id(struct dp_worker *w, struct rte_mbuf *m, const struct dp_crypto_op *op)
+static inline int accept_id(struct dp_worker *w, struct rte_mbuf *m, const struct dp_crypto_op *op)
 {
 	struct dp_meta *meta = dp_meta(m);
 	struct shm_session *s = dp_session(w, meta->slot);
@@ -97,12 +97,11 @@ static int accept_id(struct dp_worker *w, struct rte_mbuf *m, const struct dp_cr
 	m->data_len = op->len;
 	m->pkt_len = op->len;
 	dp_set64(&s->last_rx_ms, w->now_ms);
-	dp_count(w, DP_COUNT_decrypted, 1);
 	return 0;
 }
 
 // A second, newer packet from an endpoint that was waiting for it (C16).
-static void confirm(struct shm_session *s, const struct dp_meta *meta)
+static inline void confirm(struct shm_session *s, const struct dp_meta *meta)
 {
 	uint32_t index = atomic_load_explicit(&s->endpoint_index, memory_order_relaxed);
 
@@ -154,7 +153,9 @@ int dp_decrypt_one(struct dp_worker *w, struct rte_mbuf *m, bool *ret_newest)
 	*ret_newest = dp_is_newest(s, meta->which, meta->packet_id);
 	if ((meta->flags & DP_META_UNPROVEN) == 0)
 		confirm(s, meta);
-	return accept_id(w, m, &op);
+	rc = accept_id(w, m, &op);
+	dp_count(w, DP_COUNT_decrypted, rc == 0);
+	return rc;
 }
 
 // Packets of sessions whose keys share an id go one by one; the others stay in the list.
@@ -193,13 +194,15 @@ void dp_stage_decrypt(struct dp_worker *w)
 	struct dp_burst *out = &w->plain;
 	uint32_t slot[DP_BURST];
 	uint16_t origin[DP_BURST];
-	uint16_t n;
+	bool follow = false;
+	uint16_t n, before;
 	int rc;
 
 	if (in->n == 0)
 		return;
 	out->n = 0;
 	n = gather(w, in);
+	before = out->n;
 	(void)dp_crypto_open(w->crypto, w->op, n); // each operation says for itself
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = in->pkt[i];
@@ -217,14 +220,16 @@ void dp_stage_decrypt(struct dp_worker *w)
 		}
 		dp_burst_push(out, m);
 	}
+	dp_count(w, DP_COUNT_decrypted, out->n - before);
 	// Whose they were is kept: the next stage takes the packets.
 	n = out->n;
 	for (uint16_t i = 0; i < n; i++) {
 		slot[i] = dp_meta(out->pkt[i])->slot;
 		origin[i] = dp_meta(out->pkt[i])->origin;
+		follow |= dp_follows(w, slot[i], origin[i]);
 	}
 	dp_stage_inner(w, out);
 	// Last, because a session that is given away is no longer ours to write.
-	for (uint16_t i = 0; i < n; i++)
+	for (uint16_t i = 0; i < n && follow; i++)
 		dp_follow_queue(w, slot[i], origin[i]);
 }

@@ -17,7 +17,7 @@ static bool is_multicast4(uint32_t addr_be)
 }
 
 // The session's own address, or one of a network behind it.
-static bool source_ok(struct dp_worker *w, uint32_t slot, const struct shm_addr *own,
+static inline bool source_ok(struct dp_worker *w, uint32_t slot, const struct shm_addr *own,
 	uint16_t family, const uint8_t *src)
 {
 	struct shm_addr addr = { .family = family };
@@ -34,29 +34,17 @@ static bool source_ok(struct dp_worker *w, uint32_t slot, const struct shm_addr 
 
 // A client that routes our outer address into its tunnel would send its datagrams round and
 // round, one header thicker each time.
-static bool recursive(const struct dp_worker *w, uint16_t family, const uint8_t *dst, uint8_t proto,
-	const uint8_t *l4, uint16_t l4_len)
+static inline bool recursive(const struct dp_worker *w, uint16_t family, const uint8_t *dst,
+	uint8_t proto, const uint8_t *l4, uint16_t l4_len)
 {
 	uint16_t port_be;
 
 	if (proto != IPPROTO_UDP || l4_len < 4)
 		return false;
 	memcpy(&port_be, l4 + 2, sizeof(port_be));
+	if (family == AF_INET)
+		return dp_is_listener4(w->config, dp_load32(dst), port_be);
 	return dp_is_listener(w->config, family, dst, port_be);
-}
-
-// Both in the same subnet of tunnel addresses: on one link, as stock clients see it.
-static bool on_link(const struct dp_worker *w, const struct rte_ipv4_hdr *ip)
-{
-	struct shm_addr src = { .family = AF_INET }, dst = { .family = AF_INET };
-	int net;
-
-	if (w->config->tunnel == NULL)
-		return false;
-	memcpy(src.bytes, &ip->src_addr, 4);
-	memcpy(dst.bytes, &ip->dst_addr, 4);
-	net = dp_tunnel_index_subnet(w->config->tunnel, &src);
-	return net >= 0 && net == dp_tunnel_index_subnet(w->config->tunnel, &dst);
 }
 
 // Count the time to live down where this is the router: not on the way to or from the local
@@ -76,9 +64,10 @@ static bool ttl_ok(struct rte_ipv4_hdr *ip)
 
 bool dp_ttl_down(struct dp_worker *w, struct rte_ipv4_hdr *ip, bool to_session)
 {
-	if (on_link(w, ip))
-		return true;
 	if (!to_session && w->inner.port->flags & DP_PORT_KERNEL_PEER)
+		return true;
+	if (w->config->tunnel != NULL &&
+		dp_tunnel_index_same4(w->config->tunnel, ip->src_addr, ip->dst_addr))
 		return true;
 	return ttl_ok(ip);
 }

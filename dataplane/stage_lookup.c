@@ -23,7 +23,7 @@ static bool mobility_on(const struct dp_worker *w)
 }
 
 // True when the datagram has the length of a reconfiguration Ping of its format.
-static bool reconf_size(const struct dp_meta *meta)
+static inline bool reconf_size(const struct dp_meta *meta)
 {
 	enum ovpn_data_format f =
 		meta->opcode == OVPN_P_DATA_V1 ? OVPN_DATA_FORMAT_V1 : OVPN_DATA_FORMAT_V2;
@@ -32,12 +32,12 @@ static bool reconf_size(const struct dp_meta *meta)
 }
 
 // Cut the session id off the tail if it is the session's: the rest is an ordinary Ping.
-static bool take_sid(struct dp_worker *w, struct rte_mbuf *m)
+static inline bool take_sid(struct dp_worker *w, struct rte_mbuf *m)
 {
 	struct dp_meta *meta = dp_meta(m);
 	const struct shm_session *s = dp_session(w, meta->slot);
 
-	if (!mobility_on(w) || !reconf_size(meta))
+	if (likely(!reconf_size(meta)) || !mobility_on(w))
 		return false;
 	if (!ovpn_sid_equal(ovpn_reconf_tail(data_of(m), meta->data_len), s->server_sid))
 		return false;
@@ -57,7 +57,7 @@ static void push(struct dp_worker *w, struct dp_burst *list, struct rte_mbuf *m)
 		dp_stage_recover(w);
 }
 
-void dp_lookup_owned(struct dp_worker *w, struct rte_mbuf *m)
+static inline void owned(struct dp_worker *w, struct rte_mbuf *m)
 {
 	struct dp_meta *meta = dp_meta(m);
 	struct shm_session *s = dp_session(w, meta->slot);
@@ -83,8 +83,13 @@ void dp_lookup_owned(struct dp_worker *w, struct rte_mbuf *m)
 	push(w, &w->moved, m);
 }
 
+void dp_lookup_owned(struct dp_worker *w, struct rte_mbuf *m)
+{
+	owned(w, m);
+}
+
 // The slot in meta is in range: is there a session, of this format, and whose is it?
-static void found(struct dp_worker *w, struct rte_mbuf *m)
+static inline void found(struct dp_worker *w, struct rte_mbuf *m)
 {
 	struct dp_meta *meta = dp_meta(m);
 	struct shm_dir *d = &w->core->dir[meta->slot];
@@ -104,7 +109,7 @@ static void found(struct dp_worker *w, struct rte_mbuf *m)
 	}
 	owner = dp_owner(w->core, meta->slot);
 	if (likely(owner == w->index)) {
-		dp_lookup_owned(w, m);
+		owned(w, m);
 		return;
 	}
 	// Only the owner judges; but what is unproven gets a smaller share of the ring.
@@ -147,8 +152,9 @@ static void by_address(struct dp_worker *w, struct rte_mbuf *m)
 		dp_drop(w, m, DP_DROP_no_session);
 }
 
-// Opcode and peer-id. Returns true when the packet names its slot.
-static bool parse(struct dp_worker *w, struct rte_mbuf *m)
+// Opcode and peer-id of what isn't a data packet with the number of a slot of ours. Returns true
+// when the packet names its slot.
+static bool parse_other(struct dp_worker *w, struct rte_mbuf *m)
 {
 	struct dp_meta *meta = dp_meta(m);
 	struct ovpn_hdr hdr;
@@ -174,6 +180,25 @@ static bool parse(struct dp_worker *w, struct rte_mbuf *m)
 	}
 	meta->slot = hdr.peer_id;
 	return true;
+}
+
+// Opcode and peer-id. Returns true when the packet names its slot.
+static inline bool parse(struct dp_worker *w, struct rte_mbuf *m)
+{
+	struct dp_meta *meta = dp_meta(m);
+	const uint8_t *p = data_of(m);
+
+	if (likely(meta->data_len >= OVPN_HDR_V2_LEN && ovpn_opcode_of(p[0]) == OVPN_P_DATA_V2)) {
+		uint32_t slot = ovpn_get_be24(p + 1);
+
+		if (likely(slot < w->core->sessions)) {
+			meta->opcode = OVPN_P_DATA_V2;
+			meta->key_id = ovpn_key_id_of(p[0]);
+			meta->slot = slot;
+			return true;
+		}
+	}
+	return parse_other(w, m);
 }
 
 void dp_stage_lookup(struct dp_worker *w, struct dp_burst *in)

@@ -10,13 +10,11 @@
 void dp_port_flush(struct dp_worker *w, struct dp_worker_port *wp)
 {
 	bool outer = wp == &w->outer;
-	uint64_t bytes = 0;
+	uint64_t bytes = wp->tx_bytes;
 	uint16_t sent;
 
 	if (wp->tx_n == 0)
 		return;
-	for (uint16_t i = 0; i < wp->tx_n; i++)
-		bytes += rte_pktmbuf_pkt_len(wp->tx[i]);
 	sent = rte_eth_tx_burst(wp->port->id, (uint16_t)wp->txq, wp->tx, wp->tx_n);
 	for (uint16_t i = sent; i < wp->tx_n; i++) {
 		bytes -= rte_pktmbuf_pkt_len(wp->tx[i]);
@@ -25,6 +23,7 @@ void dp_port_flush(struct dp_worker *w, struct dp_worker_port *wp)
 	dp_count(w, outer ? DP_COUNT_outer_tx_packets : DP_COUNT_inner_tx_packets, sent);
 	dp_count(w, outer ? DP_COUNT_outer_tx_bytes : DP_COUNT_inner_tx_bytes, bytes);
 	wp->tx_n = 0;
+	wp->tx_bytes = 0;
 }
 
 void dp_port_send(struct dp_worker *w, struct dp_worker_port *wp, struct rte_mbuf *m)
@@ -39,6 +38,7 @@ void dp_port_send(struct dp_worker *w, struct dp_worker_port *wp, struct rte_mbu
 		dp_handoff(w, wp->tx_peer, m, DP_HANDOFF_FRAME);
 		return;
 	}
+	wp->tx_bytes += rte_pktmbuf_pkt_len(m); // counted here, while the buffer is at hand
 	wp->tx[wp->tx_n++] = m;
 	if (wp->tx_n == DP_BURST)
 		dp_port_flush(w, wp);
@@ -59,9 +59,19 @@ void dp_kernel_send(struct dp_worker *w, struct dp_worker_port *wp, struct rte_m
 	dp_count(w, DP_COUNT_to_kernel, 1);
 }
 
+// What the kernel's tables say of an inner packet's way. Returns 0 or -ENOENT.
+static int next_hop(struct dp_worker *w, const uint8_t *ip, bool ip6, struct rte_ether_addr *mac)
+{
+	struct shm_addr dst = { .family = ip6 ? AF_INET6 : AF_INET };
+
+	memcpy(dst.bytes, ip + (ip6 ? 24 : 16), ip6 ? 16 : 4);
+	return dp_next_hop(w->core, &dst, mac->addr_bytes);
+}
+
 // MAC address for an inner packet: of the kernel behind the port, of the route's next hop, or of
 // whoever last sent something to a tunnel address.
-static bool inner_mac(struct dp_worker *w, const struct shm_addr *dst, struct rte_ether_addr *mac)
+static inline bool inner_mac(
+	struct dp_worker *w, const uint8_t *ip, bool ip6, struct rte_ether_addr *mac)
 {
 	const struct dp_port *port = w->inner.port;
 
@@ -69,7 +79,7 @@ static bool inner_mac(struct dp_worker *w, const struct shm_addr *dst, struct rt
 		*mac = port->peer_mac;
 		return !rte_is_zero_ether_addr(mac);
 	}
-	if (dp_next_hop(w->core, dst, mac->addr_bytes) == 0)
+	if (dp_has_next_hops(w->core) && next_hop(w, ip, ip6, mac) == 0)
 		return true;
 	*mac = w->inner_peer;
 	if (rte_is_zero_ether_addr(mac))
@@ -77,8 +87,8 @@ static bool inner_mac(struct dp_worker *w, const struct shm_addr *dst, struct rt
 	return !rte_is_zero_ether_addr(mac);
 }
 
-static void send_with_mac(struct dp_worker *w, struct rte_mbuf *m, const struct rte_ether_addr *mac,
-	uint16_t ether_type)
+static inline void send_with_mac(struct dp_worker *w, struct rte_mbuf *m,
+	const struct rte_ether_addr *mac, uint16_t ether_type)
 {
 	// The kernel's own interface has the port's address on net_tap: a frame "from itself"
 	// would be dropped there.
@@ -89,29 +99,34 @@ static void send_with_mac(struct dp_worker *w, struct rte_mbuf *m, const struct 
 	dp_port_send(w, &w->inner, m);
 }
 
-void dp_inner_send(struct dp_worker *w, struct rte_mbuf *m)
+// Longer than the port takes.
+static void send_in_pieces(
+	struct dp_worker *w, struct rte_mbuf *m, const struct rte_ether_addr *mac, bool ip6)
 {
-	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
-	bool ip6 = p[0] >> 4 == 6;
-	struct shm_addr dst = { .family = ip6 ? AF_INET6 : AF_INET };
 	struct rte_mbuf *piece[DP_FRAGS_MAX];
-	struct rte_ether_addr mac;
 	unsigned n;
 
-	memcpy(dst.bytes, p + (ip6 ? 24 : 16), ip6 ? 16 : 4);
-	if (!inner_mac(w, &dst, &mac)) {
-		dp_drop(w, m, DP_DROP_inner_no_next_hop);
-		return;
-	}
-	if (likely(rte_pktmbuf_pkt_len(m) <= w->inner.port->mtu)) {
-		send_with_mac(w, m, &mac, ip6 ? RTE_ETHER_TYPE_IPV6 : RTE_ETHER_TYPE_IPV4);
-		return;
-	}
 	if (ip6) {
 		dp_drop(w, m, DP_DROP_inner_too_big);
 		return;
 	}
 	n = dp_frag4(w, m, w->inner.port->mtu, piece, DP_FRAGS_MAX);
 	for (unsigned i = 0; i < n; i++)
-		send_with_mac(w, piece[i], &mac, RTE_ETHER_TYPE_IPV4);
+		send_with_mac(w, piece[i], mac, RTE_ETHER_TYPE_IPV4);
+}
+
+void dp_inner_send(struct dp_worker *w, struct rte_mbuf *m)
+{
+	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
+	bool ip6 = p[0] >> 4 == 6;
+	struct rte_ether_addr mac;
+
+	if (!inner_mac(w, p, ip6, &mac)) {
+		dp_drop(w, m, DP_DROP_inner_no_next_hop);
+		return;
+	}
+	if (likely(rte_pktmbuf_pkt_len(m) <= w->inner.port->mtu))
+		send_with_mac(w, m, &mac, ip6 ? RTE_ETHER_TYPE_IPV6 : RTE_ETHER_TYPE_IPV4);
+	else
+		send_in_pieces(w, m, &mac, ip6);
 }

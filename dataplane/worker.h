@@ -23,6 +23,7 @@ struct dp_worker_port {
 	int32_t rx_fd; // becomes readable when frames wait; -1: there is no such descriptor
 	uint16_t tx_peer; // worker to hand frames to when txq is -1
 	uint16_t tx_n; // frames in tx[]
+	uint64_t tx_bytes; // of them
 	struct rte_mbuf *tx[DP_BURST_MAX];
 };
 
