@@ -30,6 +30,11 @@ uint64_t vc_boot_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+static uint64_t counter(const atomic_ullong *value)
+{
+	return atomic_load_explicit(value, memory_order_relaxed);
+}
+
 void vc_client_alive(struct vc_client *c)
 {
 	c->last_rx_ms = vc_now_ms();
@@ -43,7 +48,7 @@ static void drop_session(struct vc_client *c)
 	vc_mobility_stop(c);
 	vc_session_end(c);
 	vc_link_close_all(&c->link);
-	vc_data_wipe(&c->data);
+	vc_engine_wipe(c->engine);
 	c->session.have_keys = false;
 	vc_tunnel_pause(c);
 	c->up_since_ms = 0;
@@ -154,7 +159,7 @@ void vc_client_up(struct vc_client *c)
 		return;
 	c->up_since_ms = vc_now_ms();
 	c->last_payload_ms = c->up_since_ms;
-	c->payload_bytes = 0;
+	c->payload_bytes = counter(&vc_engine_stats(c->engine)->payload_bytes);
 	vc_log(VC_INFO,
 		"tunnel is up dev=%s address=%s cipher=%s %s mobility=%s path=%s session=%u",
 		c->tunnel.tun.name, cfg_addr_text(&p->tunnel.ifconfig, true, text),
@@ -173,26 +178,20 @@ void vc_client_up(struct vc_client *c)
 
 // --- What the parts call back ---
 
-static void on_datagram(void *arg, struct vc_sock *sock, uint8_t *buf, size_t len)
+static void on_notes(uv_async_t *async)
 {
-	struct vc_client *c = arg;
-	uint8_t opcode;
+	struct vc_client *c = async->data;
 
-	if (len == 0)
-		return;
-	opcode = ovpn_opcode_of(buf[0]);
-	if (ovpn_opcode_is_data(opcode))
-		vc_tunnel_input(c, sock, buf, len);
-	else if (ovpn_opcode_is_control(opcode) && c->phase != VC_PHASE_LEAVE)
-		vc_session_input(c, buf, len);
-	else if (ovpn_opcode_is_control(opcode) && c->session.active != NULL)
-		vc_session_input(c, buf, len); // the acknowledgement of our EXIT
+	vc_forward_sync(c);
+	vc_engine_notes(c->engine, vc_forward_note, c);
 }
 
-static void on_writable(void *arg, struct vc_sock *sock, int error)
+// Called by the data thread.
+static void wake(void *arg)
 {
-	(void)error;
-	vc_forward_unblocked(arg, sock);
+	struct vc_client *c = arg;
+
+	(void)uv_async_send(&c->notes); // never fails for a handle that is open
 }
 
 static void on_send_error(void *arg, struct vc_sock *sock, int error)
@@ -260,6 +259,7 @@ static void check_timeouts(struct vc_client *c, uint64_t now)
 {
 	const struct cfg_tunnel *t = &c->session.pushed.tunnel;
 	uint64_t silent = vc_boot_ms() - c->last_rx_boot_ms;
+	uint64_t payload = counter(&vc_engine_stats(c->engine)->payload_bytes);
 
 	if (t->session_timeout_s != 0 && now - c->up_since_ms >= 1000ull * t->session_timeout_s) {
 		vc_log(VC_INFO, "session-timeout");
@@ -267,13 +267,13 @@ static void check_timeouts(struct vc_client *c, uint64_t now)
 		return;
 	}
 	if (t->inactive_s != 0 && now - c->last_payload_ms >= 1000ull * t->inactive_s) {
-		if (c->payload_bytes <= t->inactive_bytes) {
+		if (payload - c->payload_bytes <= t->inactive_bytes) {
 			vc_log(VC_INFO, "no traffic for %u s (inactive)", t->inactive_s);
 			vc_client_leave(c, 0);
 			return;
 		}
 		c->last_payload_ms = now;
-		c->payload_bytes = 0;
+		c->payload_bytes = payload;
 	}
 	if (silent >= patience_ms(c) && !c->offline) {
 		if (t->ping_exit_s != 0)
@@ -304,16 +304,17 @@ static void on_tick(uv_timer_t *timer)
 {
 	struct vc_client *c = timer->data;
 	uint64_t now = vc_now_ms();
-	bool busy = c->last_data_tx_ms > c->last_rx_ms;
+	bool busy;
 
+	vc_forward_sync(c);
+	busy = c->last_data_tx_ms > c->last_rx_ms;
 	check_sleep(c);
 	vc_link_expire(&c->link, now);
-	vc_data_expire(&c->data, now);
 	vc_tunnel_tick(c, now);
 	if (c->phase == VC_PHASE_UP && !c->again_pending) {
 		uint32_t ping_s = c->session.pushed.tunnel.ping_s;
 
-		if (ping_s != 0 && now - c->link.tx_ms >= 1000ull * ping_s)
+		if (ping_s != 0 && now - c->last_tx_ms >= 1000ull * ping_s)
 			(void)vc_tunnel_ping(c);
 		vc_mobility_tick(c, now);
 		check_timeouts(c, now);
@@ -328,6 +329,7 @@ static void on_tick(uv_timer_t *timer)
 static void on_signal(uv_signal_t *handle, int signum)
 {
 	struct vc_client *c = handle->data;
+	const struct vc_engine_stats *stats = vc_engine_stats(c->engine);
 
 	switch (signum) {
 	case SIGHUP:
@@ -335,15 +337,19 @@ static void on_signal(uv_signal_t *handle, int signum)
 	case SIGUSR2:
 		vc_log(VC_ERROR,
 			"status: moves=%llu probes=%llu answers=%llu handshakes=%llu rekeys=%llu "
-			"sent=%llu received=%llu bad=%llu replayed=%llu session=%u",
+			"sent=%llu received=%llu bad=%llu replayed=%llu bursts=%llu joined=%llu "
+			"session=%u",
 			(unsigned long long)c->mobility.moves,
 			(unsigned long long)c->mobility.probes,
 			(unsigned long long)c->mobility.answers,
 			(unsigned long long)c->session.handshakes,
 			(unsigned long long)c->session.rekeys,
-			(unsigned long long)c->data.tx_packets,
-			(unsigned long long)c->data.rx_packets, (unsigned long long)c->data.bad_tag,
-			(unsigned long long)c->data.replayed, c->session.serial);
+			(unsigned long long)counter(&stats->tx_packets),
+			(unsigned long long)counter(&stats->rx_packets),
+			(unsigned long long)counter(&stats->bad),
+			(unsigned long long)counter(&stats->replayed),
+			(unsigned long long)counter(&stats->bursts),
+			(unsigned long long)counter(&stats->joined), c->session.serial);
 		break;
 	default: vc_client_leave(c, 0); break;
 	}
@@ -375,14 +381,17 @@ static int start(struct vc_client *c)
 {
 	const struct cfg_client *cfg = c->cfg;
 	uint32_t mtu = cfg->tun_mtu > cfg->tun_mtu_max ? cfg->tun_mtu : cfg->tun_mtu_max;
-	int rc = vc_link_init(&c->link, &c->loop, mtu + 128 + VC_DATA_HEADROOM + VC_DATA_TAILROOM);
+	int rc = vc_tunnel_init(c);
 
 	if (rc == 0)
-		rc = vc_tunnel_init(c);
+		rc = uv_async_init(&c->loop, &c->notes, on_notes);
 	if (rc < 0)
 		return rc;
-	c->link.on_recv = on_datagram;
-	c->link.on_writable = on_writable;
+	c->notes.data = c;
+	c->engine = vc_engine_create(mtu + 128, wake, c);
+	if (c->engine == NULL)
+		return -errno;
+	c->link.engine = c->engine;
 	c->link.on_error = on_send_error;
 	c->link.arg = c;
 	c->link.mark = c->instance.mark;
@@ -416,17 +425,17 @@ static void finish(struct vc_client *c)
 {
 	vc_notify("STOPPING=1");
 	vc_tunnel_down(c);
-	if (c->link.on_recv != NULL) {
+	if (c->engine != NULL) {
 		vc_session_end(c);
-		vc_link_done(&c->link);
+		vc_link_close_all(&c->link);
 		vc_watch_stop(&c->watch);
 	}
+	c->engine = vc_engine_free(c->engine); // before the loop ends, which it wakes
 	if (c->connect.resolving)
 		(void)uv_cancel((uv_req_t *)&c->connect.resolve);
 	uv_walk(&c->loop, close_all, NULL);
 	(void)uv_run(&c->loop, UV_RUN_DEFAULT);
 	(void)uv_loop_close(&c->loop);
-	vc_data_wipe(&c->data);
 	vc_session_done(c);
 	c->tls = ovpn_tls_ctx_unref(c->tls);
 	vc_instance_release(&c->instance);

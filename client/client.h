@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // All state of one client process, and the decisions that belong to no part alone: begin again,
-// give up, leave. One thread, the event loop, owns everything.
+// give up, leave. The event loop owns everything but what the data thread was given (engine.h).
 #pragma once
 
 #include <stdbool.h>
@@ -8,7 +8,7 @@
 #include <uv.h>
 
 #include "client/connect.h"
-#include "client/data.h"
+#include "client/engine.h"
 #include "client/instance.h"
 #include "client/link.h"
 #include "client/mobility.h"
@@ -39,11 +39,12 @@ struct vc_client {
 	struct vc_creds creds;
 	struct vc_nl nl;
 	struct vc_instance instance;
+	struct vc_engine *engine; // the data thread
+	uv_async_t notes; // it has notes for us
 	struct vc_link link;
 	struct vc_watch watch;
 	struct vc_connect connect;
 	struct vc_session session;
-	struct vc_data data;
 	struct vc_mobility mobility;
 	struct vc_tunnel tunnel;
 	uv_signal_t sig_term, sig_int, sig_hup, sig_usr1, sig_usr2;
@@ -53,8 +54,9 @@ struct vc_client {
 	uint64_t last_rx_ms; // last authentic packet
 	uint64_t last_rx_boot_ms; // the same, time asleep included
 	uint64_t last_data_tx_ms; // last IP packet that was sent
+	uint64_t last_tx_ms; // last datagram that was sent
 	uint64_t last_payload_ms; // last IP packet in either direction, for `inactive`
-	uint64_t payload_bytes; // since then counted for `inactive`
+	uint64_t payload_bytes; // of the data thread's counter, at that time
 	uint64_t up_since_ms; // monotonic; 0: not up
 	uint64_t leave_ms; // end of the good-bye
 	uint64_t control_dropped;

@@ -153,6 +153,7 @@ static void attempt(struct vc_client *c)
 	struct vc_connect *n = &c->connect;
 	const struct cfg_remote *remote = &c->cfg->remotes[n->remote];
 	char text[CFG_ADDR_TEXT], path_text[VC_PATH_TEXT];
+	struct vc_sock *sock;
 	struct vc_path path;
 	struct cfg_addr server;
 	int rc;
@@ -185,9 +186,11 @@ static void attempt(struct vc_client *c)
 	vc_log(VC_INFO, "connecting to %s port %u over %s", cfg_addr_text(&server, false, text),
 		remote->port, vc_path_text(&path, path_text));
 	vc_event("connecting", "\"attempt\": %u, \"server\": \"%s\"", n->attempts, text);
-	rc = vc_link_open(&c->link, &path, true, &c->link.cur);
-	if (rc == 0)
+	rc = vc_link_open(&c->link, &path, true, &sock);
+	if (rc == 0) {
+		vc_link_use(&c->link, sock);
 		rc = vc_session_begin(c);
+	}
 	if (rc < 0) {
 		vc_log(VC_WARN, "can't send to %s: %s", text, strerror(-rc));
 		vc_client_again(c, "no socket", 0);

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Packets between the device and the server, a batch at a time. Event loop only.
+// What the data thread tells, and messages of our own to the server. Event loop only.
 #pragma once
 
-#include <uv.h>
+#include "client/engine.h"
 
 struct vc_client;
-struct vc_sock;
 
-// libuv callback of the device: seal what it has and send it.
-void vc_forward_up(uv_poll_t *poll, int status, int events);
+// vc_engine_note_fn: a note of the data thread. arg: the client.
+void vc_forward_note(void *arg, const struct vc_note *note);
 
-// The socket has room again: send what waited and go on reading the device.
-void vc_forward_unblocked(struct vc_client *c, struct vc_sock *sock);
+// Take over what the data thread has counted: times of the last packets, counters.
+void vc_forward_sync(struct vc_client *c);

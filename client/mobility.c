@@ -58,34 +58,25 @@ void vc_mobility_stop(struct vc_client *c)
 	(void)uv_timer_stop(&c->mobility.timer);
 }
 
-// Seal a message and, for a reconfiguration Ping, append the server's session id. Returns 0 or
+// Have a message sent, with the server's session id if it is a reconfiguration Ping. Returns 0 or
 // -errno.
 static int send_message(struct vc_client *c, struct vc_sock *sock, enum vc_probe kind)
 {
-	uint8_t buf[VC_DATA_HEADROOM + 64 + VC_DATA_TAILROOM];
-	uint8_t *plain = buf + VC_DATA_HEADROOM, *dgram;
-	uint64_t now = vc_now_ms();
-	struct vc_key *key = vc_data_send_key(&c->data, now);
+	uint8_t plain[64];
 	struct ovpn_occ occ = { .op = OVPN_OCC_REQUEST };
 	const uint8_t *sid = NULL;
 	size_t len = OVPN_PING_LEN;
-	int rc;
+	int rc = 0;
 
-	if (key == NULL)
+	if (!c->session.have_keys)
 		return -ENOKEY;
-	if (kind == VC_PROBE_RECONF) {
-		sid = vc_session_server_sid(c, key->session);
-		if (sid == NULL && c->session.active != NULL)
-			sid = c->session.active->ch.remote_sid;
-	}
+	if (kind == VC_PROBE_RECONF && c->session.active != NULL)
+		sid = c->session.active->ch.remote_sid;
 	if (kind == VC_PROBE_OCC)
-		rc = ovpn_occ_build(&occ, plain, 64, &len);
+		rc = ovpn_occ_build(&occ, plain, sizeof(plain), &len);
 	else
 		ovpn_ping_put(plain);
-	rc = vc_data_seal(&c->data, now, plain, len, &dgram, &len);
-	if (rc == 0 && sid != NULL)
-		len = ovpn_reconf_append(dgram, len, (size_t)(buf + sizeof(buf) - dgram), sid);
-	return rc < 0 ? rc : vc_link_send(&c->link, sock, dgram, len);
+	return rc < 0 ? rc : vc_engine_send(c->engine, sock->id, plain, len, sid);
 }
 
 static void arm(struct vc_client *c)
@@ -152,13 +143,13 @@ static void retire(struct vc_client *c, struct vc_sock *sock)
 		return;
 	sock->close_ms = vc_now_ms() + VC_OLD_SOCKET_MS;
 	if (c->link.cur == sock)
-		c->link.cur = NULL;
+		c->link.cur = NULL; // the data thread learns of its successor, or of none
 }
 
 static void use(struct vc_client *c, struct vc_sock *sock)
 {
 	sock->close_ms = 0;
-	c->link.cur = sock;
+	vc_link_use(&c->link, sock);
 	vc_tunnel_resume(c);
 }
 
@@ -205,6 +196,7 @@ void vc_mobility_moved(struct vc_client *c, const struct vc_path *path)
 	m->silent = false;
 	m->sent = 0;
 	m->begun_us = vc_now_us();
+	vc_engine_watch(c->engine, sock->id);
 	probe(c);
 	if (!m->active)
 		return;
@@ -215,8 +207,10 @@ void vc_mobility_moved(struct vc_client *c, const struct vc_path *path)
 		retire(c, c->link.cur);
 		if (c->session.v2)
 			use(c, sock);
-		else
+		else {
 			vc_tunnel_pause(c);
+			vc_link_use(&c->link, NULL);
+		}
 	}
 }
 
@@ -225,9 +219,10 @@ void vc_mobility_lost(struct vc_client *c)
 	vc_log(VC_INFO, "no path to the server session=%u", c->session.serial);
 	vc_event("path_lost", NULL);
 	vc_mobility_stop(c);
-	retire(c, c->link.cur);
-	c->offline = true;
 	vc_tunnel_pause(c);
+	retire(c, c->link.cur);
+	vc_link_use(&c->link, NULL);
+	c->offline = true;
 }
 
 static void proven(struct vc_client *c, struct vc_sock *sock)
@@ -279,6 +274,7 @@ void vc_mobility_probe_now(struct vc_client *c)
 	m->sent = 0;
 	m->begun_us = vc_now_us();
 	vc_event("silence", NULL);
+	vc_engine_watch(c->engine, m->cand->id);
 	probe(c);
 }
 

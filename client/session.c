@@ -174,15 +174,6 @@ void vc_session_end(struct vc_client *c)
 	(void)uv_timer_stop(&s->timer);
 }
 
-const uint8_t *vc_session_server_sid(struct vc_client *c, uint32_t serial)
-{
-	struct vc_session *s = &c->session;
-
-	if (s->active != NULL && s->active->serial == serial)
-		return s->active->ch.remote_sid;
-	return NULL;
-}
-
 // The first datagram of a server that began a new session by itself (protocol.md 11.5): only one
 // that authenticates under our wrapping gets us to answer.
 static void unasked_reset(struct vc_client *c, const uint8_t *dgram, size_t len)
@@ -278,7 +269,7 @@ int vc_session_install(struct vc_client *c, struct vc_slot *slot, const struct c
 	s->have_keys = true;
 	s->v2 = params.v2;
 	s->overhead = vc_key_overhead(key);
-	vc_data_add(&c->data, key, retire_ms);
+	vc_engine_key(c->engine, key, retire_ms);
 	return 0;
 }
 
@@ -326,18 +317,23 @@ int vc_session_rekey(struct vc_client *c)
 static bool rekey_due(struct vc_client *c, const struct vc_slot *slot, uint64_t now)
 {
 	const struct cfg_tls *tls = &c->cfg->tls;
-	const struct vc_key *key = c->data.key[0];
+	const struct vc_engine_stats *used = vc_engine_stats(c->engine);
 
 	if (!slot->keyed || slot->state != VC_SLOT_ACTIVE || c->session.initial != NULL ||
 		!c->session.have_keys)
 		return false;
 	if (tls->reneg_sec != 0 && now >= slot->established_ms + (uint64_t)tls->reneg_sec * 1000)
 		return true;
-	if (tls->reneg_bytes != 0 && key->bytes >= tls->reneg_bytes)
+	if (atomic_load_explicit(&used->key_age, memory_order_relaxed) != c->session.key_age)
+		return false; // the data thread hasn't taken the newest over yet
+	if (tls->reneg_bytes != 0 &&
+		atomic_load_explicit(&used->key_bytes, memory_order_relaxed) >= tls->reneg_bytes)
 		return true;
-	if (tls->reneg_pkts != 0 && key->packets >= tls->reneg_pkts)
+	if (tls->reneg_pkts != 0 &&
+		atomic_load_explicit(&used->key_packets, memory_order_relaxed) >= tls->reneg_pkts)
 		return true;
-	return key->next_id >= OVPN_PACKET_ID_REKEY;
+	return atomic_load_explicit(&used->key_next_id, memory_order_relaxed) >=
+		OVPN_PACKET_ID_REKEY;
 }
 
 // What happens when a slot's negotiation failed or took too long.

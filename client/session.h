@@ -74,9 +74,9 @@ void vc_session_input(struct vc_client *c, const uint8_t *dgram, size_t len);
 // Do what is due: TLS, retransmissions, PUSH_REQUEST, renegotiation, time-outs.
 void vc_session_run(struct vc_client *c);
 
-// Derive the data keys of the slot's negotiation and install them as the newest; a key of an earlier
-// session or key id goes at retire_ms. pushed: the session's. active_ms: sending begins then.
-// Returns 0, -ENOTSUP for a cipher that we don't have, -EIO, -EKEYREJECTED, -ENOMEM.
+// Derive the data keys of the slot's negotiation and install them as the newest; a key of an
+// earlier session or key id goes at retire_ms. pushed: the session's. active_ms: sending begins
+// then. Returns 0, -ENOTSUP for a cipher that we don't have, -EIO, -EKEYREJECTED, -ENOMEM.
 int vc_session_install(struct vc_client *c, struct vc_slot *slot, const struct cfg_pushed *pushed,
 	uint64_t active_ms, uint64_t retire_ms);
 
@@ -86,6 +86,3 @@ void vc_session_message(struct vc_client *c, struct vc_slot *slot, const char *b
 
 // Ask for new keys now. Returns 0, -EAGAIN, -EBUSY.
 int vc_session_rekey(struct vc_client *c);
-
-// Server session id of the session that a data key belongs to, NULL when it is gone.
-const uint8_t *vc_session_server_sid(struct vc_client *c, uint32_t serial);

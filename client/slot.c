@@ -72,7 +72,7 @@ int vc_slot_renew(struct vc_client *c, struct vc_slot *slot, uint64_t now_ms)
 	slot->tls = ovpn_tls_conn_create(c->tls);
 	if (slot->tls == NULL)
 		return -ENOMEM;
-	vc_data_renegotiate(&c->data, now_ms + VC_SLOT_LATE_MS);
+	vc_engine_renegotiate(c->engine, now_ms + VC_SLOT_LATE_MS);
 	slot->state = VC_SLOT_TLS;
 	slot->keyed = false;
 	slot->started_ms = now_ms;

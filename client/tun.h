@@ -4,10 +4,12 @@
 #pragma once
 
 #include <net/if.h>
+#include <stdbool.h>
 
 struct vc_tun {
-	int fd; // -1: closed
+	int fd; // -1: closed; every packet has a struct virtio_net_hdr in front
 	int ifindex;
+	bool tso, uso; // large packets of TCP and of UDP may be read and written
 	char name[IF_NAMESIZE];
 };
 

@@ -11,7 +11,6 @@
 #include "client/apply.h"
 #include "client/client.h"
 #include "client/event.h"
-#include "client/forward.h"
 #include "client/inner.h"
 #include "client/log.h"
 
@@ -25,8 +24,7 @@ int vc_tunnel_init(struct vc_client *c)
 	t->tun.fd = -1;
 	t->plan = calloc(1, sizeof(*t->plan));
 	t->next = calloc(1, sizeof(*t->next));
-	t->scratch = malloc(c->link.buf_size);
-	return t->plan != NULL && t->next != NULL && t->scratch != NULL ? 0 : -ENOMEM;
+	return t->plan != NULL && t->next != NULL ? 0 : -ENOMEM;
 }
 
 // Does the kernel check reverse paths strictly on this link? The larger of two settings counts.
@@ -81,13 +79,11 @@ static int open_device(struct vc_client *c)
 		return rc;
 	}
 	vc_watch_tun(&c->watch, t->tun.ifindex);
-	rc = uv_poll_init(&c->loop, &t->poll, t->tun.fd);
-	if (rc < 0) {
-		vc_tun_close(&t->tun);
-		return rc;
-	}
-	t->poll.data = c;
-	t->polling = true;
+	vc_engine_device(c->engine, &t->tun);
+	vc_log(VC_DETAIL, "device %s takes large packets of %s", t->tun.name,
+		t->tun.uso	     ? "TCP and UDP"
+			: t->tun.tso ? "TCP"
+				     : "no kind");
 	return 0;
 }
 
@@ -112,6 +108,7 @@ int vc_tunnel_up(struct vc_client *c)
 	const struct cfg_remote *remote = &c->cfg->remotes[c->connect.remote];
 	struct vc_plan_env env;
 	struct vc_plan *swap;
+	unsigned mss;
 	int rc = 0;
 
 	if (t->tun.fd < 0)
@@ -122,8 +119,9 @@ int vc_tunnel_up(struct vc_client *c)
 	rc = vc_plan_build(&c->session.pushed, &env, t->next);
 	if (rc < 0)
 		return rc;
-	t->mss = vc_mss(remote, t->next->mtu, c->session.overhead,
-		c->watch.server.family == AF_INET6);
+	mss = vc_mss(remote, t->next->mtu, c->session.overhead, c->watch.server.family == AF_INET6);
+	if (t->applied)
+		vc_engine_inner(c->engine, true, mss);
 	if (!t->applied || !vc_plan_equal(t->plan, t->next)) {
 		if (t->applied)
 			vc_apply_undo(&c->nl, t->tun.ifindex, t->plan);
@@ -132,6 +130,7 @@ int vc_tunnel_up(struct vc_client *c)
 		t->next = swap;
 		rc = vc_apply(&c->nl, t->tun.ifindex, t->plan);
 		t->applied = rc == 0;
+		vc_engine_inner(c->engine, t->applied, mss);
 		if (rc < 0)
 			return rc;
 		if (t->plan->n_left_out > 0)
@@ -151,17 +150,16 @@ void vc_tunnel_down(struct vc_client *c)
 	if (t->applied)
 		vc_apply_undo(&c->nl, t->tun.ifindex, t->plan);
 	t->applied = false;
-	if (t->polling)
-		uv_close((uv_handle_t *)&t->poll, NULL);
-	t->polling = false;
 	t->reading = false;
+	if (c->engine != NULL && t->tun.fd >= 0) {
+		vc_engine_device(c->engine, NULL);
+		vc_engine_settle(c->engine);
+	}
 	vc_tun_close(&t->tun);
 	free(t->plan);
 	free(t->next);
-	free(t->scratch);
 	t->plan = NULL;
 	t->next = NULL;
-	t->scratch = NULL;
 }
 
 void vc_tunnel_pause(struct vc_client *c)
@@ -172,7 +170,7 @@ void vc_tunnel_pause(struct vc_client *c)
 		return;
 	t->reading = false;
 	t->paused_ms = vc_now_ms();
-	(void)uv_poll_stop(&t->poll);
+	vc_engine_read(c->engine, false);
 }
 
 void vc_tunnel_resume(struct vc_client *c)
@@ -180,10 +178,10 @@ void vc_tunnel_resume(struct vc_client *c)
 	struct vc_tunnel *t = &c->tunnel;
 
 	t->paused_ms = 0;
-	if (t->reading || !t->polling)
+	if (t->reading || t->tun.fd < 0)
 		return;
 	t->reading = true;
-	(void)uv_poll_start(&t->poll, UV_READABLE, vc_forward_up);
+	vc_engine_read(c->engine, true);
 }
 
 void vc_tunnel_tick(struct vc_client *c, uint64_t now_ms)

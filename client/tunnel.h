@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The inside of the tunnel: device, addresses, routes, name servers, and the packets between the
-// device and the server. Event loop only.
+// The inside of the tunnel: device, addresses, routes, name servers; when the data thread takes
+// packets from the device. Event loop only.
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <uv.h>
 
 #include "client/dns.h"
 #include "client/plan.h"
 #include "client/tun.h"
 
 struct vc_client;
-struct vc_sock;
 
 struct vc_tunnel {
 	struct vc_tun tun;
@@ -21,13 +19,8 @@ struct vc_tunnel {
 	struct vc_plan *next;
 	bool applied;
 	struct vc_dns dns;
-	uv_poll_t poll;
-	bool polling; // the handle exists
 	bool reading; // packets are taken from the device
 	uint64_t paused_ms; // since when they aren't, for want of a path
-	unsigned mss; // 0: no clamping
-	uint8_t *scratch; // one datagram
-	uint64_t tun_rx_packets, tun_tx_packets, tun_tx_errors, dropped;
 };
 
 int vc_tunnel_init(struct vc_client *c);
@@ -44,9 +37,6 @@ void vc_tunnel_down(struct vc_client *c);
 void vc_tunnel_pause(struct vc_client *c);
 void vc_tunnel_resume(struct vc_client *c);
 void vc_tunnel_tick(struct vc_client *c, uint64_t now_ms);
-
-// A datagram of opcode P_DATA_V1 or P_DATA_V2 came.
-void vc_tunnel_input(struct vc_client *c, struct vc_sock *sock, uint8_t *dgram, size_t len);
 
 // Send a message of our own: a keep-alive Ping, or an OCC message. Returns 0 or -errno.
 int vc_tunnel_ping(struct vc_client *c);
