@@ -286,6 +286,17 @@ client_start() {
 
 # --- Traffic ---
 
+# all_answered LOG SPACE COUNT ADDRESS [OPTION...]: so many pings from a namespace; false unless
+# each got its answer, however late. By itself ping gives up two round trips after the last one,
+# which on a busy machine is too early; with a deadline it goes on until it has COUNT answers.
+all_answered() {
+	local log=$W/$1.log space=$2 count=$3 address=$4
+	shift 4
+	on "$space" ping -c "$count" -w 30 "$@" "$address" >"$log"
+	sed -n 's/.* icmp_seq=\([0-9]*\) .*time=.*/\1/p' "$log" | sort -un |
+		awk -v n="$count" '$1 <= n { answered++ } END { exit answered != n }'
+}
+
 # The far end of the probes, at the server's tunnel address.
 probe_serve() {
 	start probe-server server "$build/bench/probe/visp-probe" serve \

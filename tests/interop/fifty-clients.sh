@@ -27,11 +27,10 @@ for ((i = 1; i <= clients; i++)); do
 	address=$(ip -n "$(ns laptop)" -4 -j addr show dev "tun$i" | jq -r '.[].addr_info[0].local')
 	[ -z "${seen[$address]-}" ] || fail "c$i and c${seen[$address]} have $address"
 	seen[$address]=$i
-	on laptop ping -I "tun$i" -c 20 -i 0.05 -q "$server_inner" >"$W/ping$i.log" &
+	all_answered "ping$i" laptop 20 "$server_inner" -I "tun$i" -i 0.05 &
 	pings[i]=$!
 done
 for ((i = 1; i <= clients; i++)); do
 	wait "${pings[i]}" || fail "c$i: $(grep received "$W/ping$i.log")"
-	grep -q ' 20 received' "$W/ping$i.log" || fail "c$i: $(grep received "$W/ping$i.log")"
 done
 say "$clients clients, each 20 of 20 pings"

@@ -51,7 +51,7 @@ try() { # SERVER WRAPPING-LINE-OF-SERVER WRAPPING-LINE-OF-CLIENT [LINE...]
 	client_config laptop "$yours"
 	server_start
 	client_start laptop
-	on laptop ping -c 3 -i 0.01 -q "$server_inner" | grep -q ' 3 received' || fail "no ping"
+	all_answered ping laptop 3 "$server_inner" -i 0.01 || fail "no ping"
 	say "$who server, ${mine##*/}, ${yours##*/}: connected"
 	stop laptop || fail "the client ended with status $?"
 	server_stop

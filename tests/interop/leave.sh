@@ -22,9 +22,8 @@ client() {
 }
 
 pings() {
-	on laptop ping -I "${device[$1]}" -c 20 -i 0.01 -W 2 -q "$server_inner" >"$W/ping.log" ||
+	all_answered ping laptop 20 "$server_inner" -I "${device[$1]}" -i 0.01 ||
 		fail "$1: $(grep received "$W/ping.log")"
-	grep -q ' 20 received' "$W/ping.log" || fail "$1: $(grep received "$W/ping.log")"
 }
 
 session() { status_json | jq -c --arg name "$1" '.sessions[] | select(.name == $name)'; }

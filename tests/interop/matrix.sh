@@ -79,8 +79,7 @@ try() {
 	client_up laptop 20 || fail "$cell: the client does not connect"
 	[ "$(log_count laptop "Data Channel: cipher '$cipher'|cipher=$cipher")" -gt 0 ] ||
 		fail "$cell: not this cipher"
-	on laptop ping -c 100 -i 0.002 -q "$server_inner" >"$W/ping.log"
-	grep -q ' 100 received' "$W/ping.log" || fail "$cell: $(grep received "$W/ping.log")"
+	all_answered ping laptop 100 "$server_inner" -i 0.002 || fail "$cell: $(grep received "$W/ping.log")"
 	probe_serve
 	on laptop "$build/bench/probe/visp-probe" transfer --server "$server_inner:$probe_port" \
 		--up 2000000 --down 2000000 || fail "$cell: transfer"

@@ -28,8 +28,7 @@ try() { # WRAP CIPHER TRANSFER?
 	server_start
 	client_start laptop
 	agreed "$1 $2"
-	on laptop ping -c 1000 -i 0.001 -q "$server_inner" >"$W/ping.log"
-	grep -q ' 1000 received' "$W/ping.log" ||
+	all_answered ping laptop 1000 "$server_inner" -i 0.001 ||
 		fail "$1 $2: $(grep received "$W/ping.log")"
 	say "$1 $2: 1000 of 1000 pings"
 	if [ -n "${3-}" ]; then
