@@ -22,7 +22,8 @@ const struct cfg_directive cfg_rows_daemon[] = {
 	NOEFF(S | C, "mlock", 0, 0, "", SERVICE),
 	WORKS(C | L, "writepid", 1, 1, "FILE", "File for the process id."),
 	NOEFF(S, "writepid", 1, 1, "FILE", SERVICE),
-	NOEFF(S | C, "tmp-dir", 1, 1, "DIR", "there are no temporary files"),
+	WORKS(S, "tmp-dir", 1, 1, "DIR", "Folder of files for programs; default /tmp."),
+	NOEFF(C, "tmp-dir", 1, 1, "DIR", "there are no temporary files"),
 	NOEFF(C, "iproute", 1, 1, "COMMAND", "the kernel is spoken to directly"),
 	NOEFF(S | C, "remap-usr1", 1, 1, "SIGNAL", "SIGUSR1 isn't used"),
 	NOEFF(S | C, "memstats", 1, 1, "FILE", "see vispctl"),
@@ -49,7 +50,9 @@ const struct cfg_directive cfg_rows_daemon[] = {
 	WRONG(S | C, "gremlin", "a test aid of OpenVPN's own"),
 
 	// Scripts and the environment.
-	NOEFF(S | C, "script-security", 1, 2, "LEVEL", NO_SCRIPT),
+	WORKS(S, "script-security", 1, 1, "LEVEL",
+		"2: programs may be run; 3: and see passwords in their environment; default 1."),
+	NOEFF(C, "script-security", 1, 2, "LEVEL", NO_SCRIPT),
 	NOEFF(S | C, "up", 1, 1, "COMMAND", NO_SCRIPT),
 	NOEFF(S | C, "down", 1, 1, "COMMAND", NO_SCRIPT),
 	NOEFF(S | C, "up-delay", 0, 0, "", NO_SCRIPT),
@@ -63,8 +66,9 @@ const struct cfg_directive cfg_rows_daemon[] = {
 		"UV_ names go to the server with push-peer-info; opt NAME ... tolerates unknown "
 		"ones."),
 	WORKS(S, "setenv", 1, MANY, "NAME [VALUE]",
-		"Only opt NAME ...: tolerate unknown directives."),
-	NOEFF(S | C | P, "setenv-safe", 1, 2, "NAME [VALUE]", NO_SCRIPT),
+		"Variable of the programs; opt NAME ... tolerates unknown ones."),
+	WORKS(S, "setenv-safe", 1, 2, "NAME [VALUE]", "The same, named OPENVPN_NAME."),
+	NOEFF(C | P, "setenv-safe", 1, 2, "NAME [VALUE]", NO_SCRIPT),
 	WORKS(S | C, "ignore-unknown-option", 1, MANY, "NAME...", "Don't mind these if unknown."),
 
 	// Commands of the openvpn program, not settings.

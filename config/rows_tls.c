@@ -4,7 +4,6 @@
 
 #define NO_HOOK                                                                                    \
 	"no program decides who is let in; use certificates, crl-verify and client-config-dir"
-#define NO_PASSWORD "users are known by their certificates; passwords aren't asked for"
 #define NO_PKCS11 "keys on tokens can't be used; give cert and key as files"
 #define NO_STATIC "static keys aren't offered; use certificates"
 #define NO_MGMT "there is no management interface; use vispctl on a server"
@@ -27,8 +26,9 @@ const struct cfg_directive cfg_rows_tls[] = {
 	EMBED(S | C, "crl-verify", 1, 2, "FILE",
 		"List of revoked certificates, reread when it changes."),
 	WORKS(S | C, "askpass", 0, 1, "[FILE]", "File with the pass phrase of the key."),
-	WORKS(S, "verify-client-cert", 0, 1, "require", "A certificate is always required."),
-	WRONG(S, "client-cert-not-required", "a client must have a certificate"),
+	WORKS(S, "verify-client-cert", 0, 1, "require|optional|none",
+		"Whether a client must have a certificate; default require."),
+	WRONG(S, "client-cert-not-required", "use verify-client-cert none"),
 	WORKS(S | C, "verify-x509-name", 1, 2, "NAME [subject|name|name-prefix]",
 		"Name that the peer's certificate must have."),
 	WORKS(S | C, "remote-cert-tls", 1, 1, "server|client",
@@ -129,19 +129,18 @@ const struct cfg_directive cfg_rows_tls[] = {
 	WORKS(P, "auth-token-user", 1, 1, "BASE64", "User name that goes with auth-token."),
 	NOEFF(C, "auth-token", 1, 1, "TOKEN", "tokens come from the server"),
 	WRONG(C, "static-challenge", "challenges can't be answered"),
-	WRONG(S, "auth-user-pass-verify", NO_HOOK),
-	NOEFF(S, "auth-user-pass-optional", 0, 0, "", NO_PASSWORD),
-	NOEFF(S, "auth-gen-token", 0, 3, "[LIFETIME [RENEWAL]] [external-auth]", NO_PASSWORD),
-	{ .name = "auth-gen-token-secret",
-		.max_args = 1,
-		.min_args = 1,
-		.ignored = S,
-		.inline_ok = true,
-		.args = "FILE",
-		.why = NO_PASSWORD },
-	NOEFF(S, "username-as-common-name", 0, 0, "", NO_PASSWORD),
-	WRONG(S | C, "plugin", NO_HOOK),
-	WRONG(S | C, "tls-verify", NO_HOOK),
+	WORKS(S, "auth-user-pass-verify", 2, 2, "COMMAND via-env|via-file",
+		"Program that decides about user name and password."),
+	WORKS(S, "auth-user-pass-optional", 0, 0, "", "Clients without user name are let in."),
+	WORKS(S, "auth-gen-token", 0, 3, "[LIFETIME [RENEWAL]] [external-auth]",
+		"Give clients a token in place of the password."),
+	EMBED(S, "auth-gen-token-secret", 1, 1, "FILE", "Key of the tokens, for several servers."),
+	WORKS(S, "username-as-common-name", 0, 0, "", "Name sessions by the user name."),
+	WORKS(S, "plugin", 1, MANY, "openvpn-plugin-auth-pam.so \"SERVICE [PROMPT ANSWER]...\"",
+		"Ask PAM about user name and password; no other plugin."),
+	WRONG(C, "plugin", NO_HOOK),
+	WORKS(S, "tls-verify", 1, 1, "COMMAND", "Program that decides about certificates."),
+	WRONG(C, "tls-verify", NO_HOOK),
 	WRONG(S, "client-connect", NO_HOOK),
 	NOEFF(S, "client-disconnect", 1, 1, "COMMAND", "no program is run; see vispctl"),
 	WRONG(S, "learn-address", NO_HOOK),

@@ -28,6 +28,8 @@ static void defaults(struct cfg_server *cfg)
 	cfg->status_s = 60;
 	cfg->status_version = 1;
 	cfg->verb = 1;
+	cfg->auth.script_security = 1;
+	cfg->auth.tmp_dir = "/tmp";
 }
 
 // The addresses that `server` gives, unless other lines said more.
@@ -99,6 +101,7 @@ static void finish(struct cfg_server_parse *p, const struct cfg_lines *lines)
 	addresses_finish(p, lines);
 	listens_finish(p, lines);
 	cfg_tls_finish(&p->a, lines, &cfg->tls);
+	cfg_auth_finish(&p->a, lines, cfg);
 	if (cfg->ccd_exclusive && cfg->ccd == NULL)
 		(void)cfg_fail_file(&p->a, lines, "'ccd-exclusive' needs 'client-config-dir'");
 }
@@ -106,7 +109,9 @@ static void finish(struct cfg_server_parse *p, const struct cfg_lines *lines)
 static int paths_under(struct cfg_server *cfg)
 {
 	const char **paths[] = { &cfg->pool_persist, &cfg->ccd, &cfg->status, &cfg->log,
-		&cfg->writepid };
+		&cfg->writepid, &cfg->auth.tmp_dir };
+	struct cfg_command *programs[] = { &cfg->auth.verify_user, &cfg->auth.tls_verify,
+		&cfg->auth.client_connect, &cfg->auth.client_disconnect };
 
 	if (cfg->cd == NULL)
 		return 0;
@@ -117,13 +122,27 @@ static int paths_under(struct cfg_server *cfg)
 		if (*paths[i] == NULL)
 			return -ENOMEM;
 	}
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+		if (programs[i]->argv[0] == NULL)
+			continue;
+		programs[i]->argv[0] = cfg_path_under(cfg->mem, cfg->cd, programs[i]->argv[0]);
+		if (programs[i]->argv[0] == NULL)
+			return -ENOMEM;
+	}
+	if (cfg->auth.token_secret.path != NULL) {
+		cfg->auth.token_secret.path =
+			cfg_path_under(cfg->mem, cfg->cd, cfg->auth.token_secret.path);
+		if (cfg->auth.token_secret.path == NULL)
+			return -ENOMEM;
+	}
 	return cfg_tls_under(cfg->mem, cfg->cd, &cfg->tls);
 }
 
-static void files_check(struct cfg_server_parse *p)
+static void files_check(struct cfg_server_parse *p, const struct cfg_lines *lines)
 {
 	struct cfg_server *cfg = p->cfg;
 
+	cfg_auth_check_files(&p->a, lines, &cfg->auth);
 	cfg_tls_check_files(&p->a, &cfg->tls);
 	if (cfg->ccd != NULL && access(cfg->ccd, R_OK | X_OK) < 0)
 		(void)cfg_fail(&p->a, p->ccd_line, "'client-config-dir': can't read '%.300s': %s",
@@ -142,11 +161,12 @@ int cfg_server_parse(struct cfg_lines *lines, unsigned flags, struct cfg_notes *
 		return -ENOMEM;
 	}
 	cfg->mem = lines->mem;
+	cfg->file = lines->file;
 	p.a = (struct cfg_apply){
 		.where = CFG_SERVER,
 		.mem = cfg->mem,
 		.targets = { { cfg_server_options, cfg }, { cfg_tls_options, &cfg->tls },
-			{ cfg_wrap_options, &cfg->tls.wrap } },
+			{ cfg_wrap_options, &cfg->tls.wrap }, { cfg_auth_options, &cfg->auth } },
 		.notes = notes,
 		.err = err,
 	};
@@ -159,7 +179,7 @@ int cfg_server_parse(struct cfg_lines *lines, unsigned flags, struct cfg_notes *
 		return rc;
 	}
 	if ((flags & CFG_LOAD_NO_FILES) == 0)
-		files_check(&p);
+		files_check(&p, lines);
 	if (p.a.rc < 0)
 		return p.a.rc;
 	*lines = (struct cfg_lines){ 0 };

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "config/addr.h"
+#include "config/auth.h"
 #include "config/blob.h"
 #include "config/lexer.h"
 #include "config/mem.h"
@@ -49,6 +50,7 @@ struct cfg_route {
 // Immutable once loaded; a reload makes a new one. All strings belong to mem.
 struct cfg_server {
 	struct cfg_mem *mem;
+	const char *file; // its name
 
 	struct cfg_listen *listens; // at least one
 	size_t n_listens;
@@ -69,6 +71,7 @@ struct cfg_server {
 
 	struct cfg_tls tls;
 	enum cfg_verify_client verify_client;
+	struct cfg_auth auth;
 
 	// Pushes of the operator, in file order, without what `server` and `keepalive` add.
 	const char **push;

@@ -18,3 +18,11 @@ struct cfg_server_parse {
 };
 
 extern const struct cfg_option cfg_server_options[]; // base: struct cfg_server
+extern const struct cfg_option cfg_auth_options[]; // base: struct cfg_auth
+
+// Checks across options, after the last one. Errors are recorded.
+void cfg_auth_finish(struct cfg_apply *a, const struct cfg_lines *lines, struct cfg_server *cfg);
+
+// Are the programs and files there? Errors are recorded.
+void cfg_auth_check_files(
+	struct cfg_apply *a, const struct cfg_lines *lines, const struct cfg_auth *auth);

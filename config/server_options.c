@@ -265,12 +265,12 @@ static int set_mobility(struct cfg_apply *a, const struct cfg_line *l, void *at)
 
 static int set_verify_client(struct cfg_apply *a, const struct cfg_line *l, void *at)
 {
-	(void)at;
-	if (l->argc > 1 && strcmp(l->argv[1], "require") != 0)
-		return cfg_fail(a, l,
-			"'verify-client-cert %.20s' isn't offered: a client must have "
-			"a certificate",
-			l->argv[1]);
+	static const char *const choices[] = { "require", "optional", "none", NULL };
+	int i = l->argc > 1 ? cfg_word_choice(a, l, 1, choices) : 0;
+
+	if (i < 0)
+		return i;
+	((struct cfg_server *)at)->verify_client = (enum cfg_verify_client)i;
 	return 0;
 }
 
@@ -302,7 +302,6 @@ const struct cfg_option cfg_server_options[] = {
 	{ "dev-type", set_dev_type, 0, 0, 0 },
 	{ "mode", set_mode, 0, 0, 0 },
 	{ "tls-server", cfg_set_none, 0, 0, 0 },
-	{ "setenv", cfg_set_none, 0, 0, 0 },
 	{ "ignore-unknown-option", cfg_set_none, 0, 0, 0 },
 	{ "topology", set_topology, 0, 0, 0 },
 	{ "server", set_server, 0, 0, 0 },

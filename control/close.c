@@ -90,7 +90,7 @@ void ctl_peer_close(struct ctl *ctl, struct ctl_peer *peer, const char *text, co
 	ctl_peer_activate(ctl, peer);
 }
 
-void ctl_peer_deauthenticate(struct ctl *ctl, struct ctl_peer *peer, const char *why)
+void ctl_peer_drop_keys(struct ctl *ctl, struct ctl_peer *peer)
 {
 	struct shm_cmd cmd = {
 		.kind = SHM_CMD_KEY_DROP, .slot = peer->slot, .generation = peer->generation
@@ -102,5 +102,10 @@ void ctl_peer_deauthenticate(struct ctl *ctl, struct ctl_peer *peer, const char 
 				break; // the session itself goes soon
 		}
 	}
+}
+
+void ctl_peer_deauthenticate(struct ctl *ctl, struct ctl_peer *peer, const char *why)
+{
+	ctl_peer_drop_keys(ctl, peer);
 	ctl_peer_close(ctl, peer, "AUTH_FAILED", why);
 }

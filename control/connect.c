@@ -97,9 +97,9 @@ static void refuse(struct ctl *ctl, struct ctl_peer *peer, const char *reason, c
 	size_t len;
 
 	ctl->count.refused++;
-	ctl_peer_log(CTL_WARN, peer, "client refused reason=\"%s\"", reason);
+	ctl_peer_log(CTL_WARN, peer, "client refused reason=\"%s\"", reason != NULL ? reason : why);
 	peer->nego->step = CTL_NEGO_REFUSED;
-	if (write_answer(peer) == 0 &&
+	if ((peer->nego->answered || write_answer(peer) == 0) &&
 		ovpn_message_build("AUTH_FAILED", reason, text, sizeof(text), &len) == 0)
 		(void)ctl_tls_message(peer, text, len); // without it the client times out
 	ctl_peer_close(ctl, peer, NULL, why);
@@ -200,13 +200,16 @@ static void on_installed(
 			refuse(ctl, peer, "internal error", "dataplane-refused");
 		return;
 	}
-	if (write_answer(peer) < 0) {
+	if (!nego->answered && write_answer(peer) < 0) {
 		ctl_nego_failed(ctl, peer, "out of memory");
 		return;
 	}
 	nego->step = CTL_NEGO_ANSWER;
 	if (nego->first)
 		ctl_connect_push(ctl, peer);
+	// What was answered before counts from now on; a PUSH_REPLY that waits does the same first.
+	if (nego->answered && peer->tls != NULL && peer->tls->messages.len == 0)
+		ctl_connect_commit(ctl, peer);
 	ctl_peer_pump(ctl, peer);
 }
 
@@ -283,7 +286,7 @@ static struct ctl_peer *find_takeover(struct ctl *ctl, const struct ctl_peer *pe
 {
 	struct ctl_peer *p = NULL;
 
-	if (!peer->id.has_cert)
+	if (!peer->id.has_cert && !peer->user.proven)
 		return NULL;
 	while ((p = ctl_table_name_next(&ctl->table, peer->id.cn, p)) != NULL) {
 		if (p == peer || p->slot == SHM_SLOT_NONE || p->state != CTL_PEER_CONNECTED)
@@ -292,7 +295,8 @@ static struct ctl_peer *find_takeover(struct ctl *ctl, const struct ctl_peer *pe
 			memcmp(&p->endpoint.remote, &peer->endpoint.remote,
 				sizeof(p->endpoint.remote)) == 0 &&
 			memcmp(p->id.chain_hash, peer->id.chain_hash, sizeof(p->id.chain_hash)) ==
-				0)
+				0 &&
+			strcmp(p->user.name, peer->user.name) == 0)
 			return p;
 	}
 	return NULL;
@@ -477,8 +481,49 @@ void ctl_connect_key_method(
 	explicit_bzero(random, sizeof(random));
 	if (rc < 0)
 		ctl_nego_failed(ctl, peer, "keys can't be derived");
-	else if (peer->nego->first)
+	else
+		ctl_auth_begin(ctl, peer, &km);
+}
+
+// ---- Verdicts --------------------------------------------------------------------------------
+
+void ctl_connect_admitted(struct ctl *ctl, struct ctl_peer *peer)
+{
+	if (peer->nego->first)
 		install_first(ctl, peer);
 	else
 		install_next(ctl, peer);
+}
+
+void ctl_connect_denied(struct ctl *ctl, struct ctl_peer *peer, const char *reason, const char *why)
+{
+	bool session = peer->state == CTL_PEER_CONNECTED;
+
+	// Clients that don't know TEMP would take it for a part of the text.
+	if (reason != NULL && strncmp(reason, "TEMP", 4) == 0 && strchr(reason, ':') != NULL &&
+		(peer->iv_proto & OVPN_IV_PROTO_AUTH_FAIL_TEMP) == 0)
+		reason = strchr(reason, ':') + 1;
+	if (session)
+		ctl_peer_drop_keys(ctl, peer); // it isn't who it was
+	refuse(ctl, peer, reason, why);
+}
+
+void ctl_connect_denied_for_now(struct ctl *ctl, struct ctl_peer *peer, const char *reason)
+{
+	refuse_for_now(ctl, peer, reason);
+}
+
+void ctl_connect_waits(struct ctl *ctl, struct ctl_peer *peer)
+{
+	struct ctl_nego *nego = peer->nego;
+
+	nego->step = CTL_NEGO_AUTH;
+	// A client waits for our keys as long as hand-window, but longer for a PUSH_REPLY. In a
+	// renegotiation the answer would have it use keys that nobody accepts yet.
+	if (!nego->first || nego->answered)
+		return;
+	if (write_answer(peer) < 0)
+		ctl_nego_failed(ctl, peer, "out of memory");
+	else
+		nego->answered = true;
 }

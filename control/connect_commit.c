@@ -94,6 +94,7 @@ void ctl_connect_commit(struct ctl *ctl, struct ctl_peer *peer)
 	if (first)
 		return;
 	ctl->count.renegotiations++;
+	ctl_auth_send_token(ctl, peer);
 	ctl_peer_log(
 		CTL_INFO, peer, "renegotiated key_id=%u tls=\"%s\"", peer->ch.key_id, nego->suite);
 }
@@ -109,6 +110,7 @@ void ctl_connect_push(struct ctl *ctl, struct ctl_peer *peer)
 {
 	struct ctl_push_facts facts = { .agreed = peer->agreed, .peer_id = peer->slot };
 	const struct ctl_grant *grant = peer->grant;
+	char token[CTL_AUTH_TOKEN_OPTION];
 	uint64_t now = ctl_now_ms();
 	int rc;
 
@@ -123,10 +125,15 @@ void ctl_connect_push(struct ctl *ctl, struct ctl_peer *peer)
 		facts.cipher = ovpn_cipher_info((enum ovpn_cipher)peer->cipher)->name;
 	if (grant == NULL)
 		return;
+	ctl_auth_token_option(ctl, peer, token);
+	if (token[0] != '\0')
+		facts.auth_token = token;
+	peer->user.token_sent_ms = now;
 	rc = ctl_policy_push(ctl->policy, grant, &facts, write_push, peer);
 	if (rc < 0)
 		ctl_peer_log(
 			CTL_ERROR, peer, "options can't be pushed error=%s", strerrorname_np(-rc));
+	explicit_bzero(token, sizeof(token));
 	peer->flags |= CTL_PEER_PUSHED;
 	peer->pushed_ms = now;
 }

@@ -13,6 +13,7 @@
 #include "control/record.h"
 #include "control/slots.h"
 #include "control/table.h"
+#include "control/token.h"
 #include "protocol/ncp.h"
 #include "protocol/tls/channel.h"
 #include "protocol/tls/cookie.h"
@@ -20,6 +21,7 @@
 #include "protocol/tls/wrap.h"
 
 struct cfg_server;
+struct ctl_hooks;
 struct ctl_mgmt;
 struct ctl_peer;
 struct ctl_policy;
@@ -63,6 +65,9 @@ struct ctl {
 	struct ctl_tls_pool *tls_pool;
 	struct ctl_policy *policy;
 	struct ctl_mgmt *mgmt;
+	struct ctl_hooks *hooks; // helper processes; NULL: none is needed
+	struct ctl_token_rules token_rules;
+	bool token_key_own; // no file has the key: it is kept for the next control
 	struct ctl_wrap_keys wrap;
 	struct ovpn_stateless stateless;
 	struct ovpn_channel_config channel4; // outer path over IPv4

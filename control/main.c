@@ -10,9 +10,11 @@
 #include <unistd.h>
 
 #include "config/server.h"
+#include "control/auth.h"
 #include "control/clock.h"
 #include "control/ctl.h"
 #include "control/hash.h"
+#include "control/hook.h"
 #include "control/log.h"
 #include "control/mgmt.h"
 #include "control/peer.h"
@@ -203,6 +205,10 @@ static int set_up(struct ctl *ctl)
 	rc = ctl_policy_create(ctl->cfg, &ctl->policy);
 	hold_signals(SIG_BLOCK);
 	if (rc == 0)
+		rc = ctl_auth_setup(ctl);
+	if (rc == 0)
+		rc = ctl_hooks_create(ctl, &ctl->hooks);
+	if (rc == 0)
 		rc = ctl_mgmt_open(ctl);
 	if (rc == 0)
 		rc = ctl_privs_drop(ctl->cfg);
@@ -223,6 +229,8 @@ static int start(struct ctl *ctl)
 	if (ctl->tls_pool == NULL)
 		return -errno;
 	rc = ctl_mgmt_start(ctl);
+	if (rc == 0)
+		rc = ctl_hooks_start(ctl->hooks);
 	if (rc == 0)
 		rc = ctl_privs_confine();
 	if (rc == 0)
@@ -249,6 +257,7 @@ static void tear_down(struct ctl *ctl)
 		ctl_peer_drop(ctl, ctl->active);
 	ctl_peer_reap(ctl);
 	ctl_command_fail_all(ctl);
+	ctl->hooks = ctl_hooks_free(ctl->hooks);
 	ctl_mgmt_stop(ctl);
 	if (ctl->link.ctl != NULL)
 		ctl_link_stop(&ctl->link);

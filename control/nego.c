@@ -79,6 +79,9 @@ int ctl_tls_message(struct ctl_peer *peer, const void *message, size_t len)
 static void reset_nego(struct ctl_nego *nego, bool first)
 {
 	ctl_bytes_done(&nego->answer);
+	ctl_bytes_done(&nego->cert_env);
+	nego->deadline_ms = 0;
+	nego->answered = false;
 	explicit_bzero(nego->data_keys, sizeof(nego->data_keys));
 	explicit_bzero(nego->dynamic_key, sizeof(nego->dynamic_key));
 	ovpn_data_keys_wipe(&nego->keys);
@@ -114,6 +117,7 @@ int ctl_nego_begin(struct ctl *ctl, struct ctl_peer *peer, bool first)
 	if (peer->parked != SHM_SLOT_NONE)
 		ctl_parked_drop(&ctl->records, peer->parked);
 	peer->parked = SHM_SLOT_NONE;
+	ctl_auth_end(ctl, peer);
 	reset_nego(peer->nego, first);
 	peer->abort_until_ms = 0;
 	ctl_peer_activate(ctl, peer);
@@ -149,7 +153,9 @@ void ctl_nego_end(struct ctl *ctl, struct ctl_peer *peer)
 	}
 	if (peer->tls != NULL && !peer->tls->ready)
 		ctl_tls_drop(ctl, peer);
+	ctl_auth_end(ctl, peer);
 	ctl_bytes_done(&nego->answer);
+	ctl_bytes_done(&nego->cert_env);
 	explicit_bzero(nego, sizeof(*nego));
 	free(nego);
 	peer->nego = NULL;
@@ -188,6 +194,13 @@ static void describe(struct ctl_peer *peer, const struct ctl_tls_job *job)
 		peer->nego->suite, sizeof(peer->nego->suite), "%s %s", job->version, job->suite);
 }
 
+static void swap_env(struct ctl_nego *nego, struct ctl_tls_job *job)
+{
+	ctl_bytes_done(&nego->cert_env);
+	nego->cert_env = job->cert_env;
+	job->cert_env = (struct ctl_bytes){ 0 };
+}
+
 static void on_ready(struct ctl *ctl, struct ctl_peer *peer, struct ctl_tls_job *job)
 {
 	struct ctl_nego *nego = peer->nego;
@@ -197,6 +210,7 @@ static void on_ready(struct ctl *ctl, struct ctl_peer *peer, struct ctl_tls_job 
 	if (nego == NULL)
 		return;
 	describe(peer, job);
+	swap_env(nego, job);
 	nego->exported = job->exported;
 	if (job->exported) {
 		memcpy(nego->data_keys, job->data_keys, sizeof(nego->data_keys));
@@ -207,6 +221,7 @@ static void on_ready(struct ctl *ctl, struct ctl_peer *peer, struct ctl_tls_job 
 	if (nego->first) {
 		peer->id.has_cert = p->has_cert;
 		memcpy(peer->id.cn, p->cn, sizeof(peer->id.cn));
+		memcpy(peer->id.cert_cn, p->cn, sizeof(peer->id.cert_cn));
 		memcpy(peer->id.serial, p->serial, sizeof(peer->id.serial));
 		memcpy(peer->id.chain_hash, p->chain_hash, sizeof(peer->id.chain_hash));
 		if (p->cn_cut)
@@ -216,8 +231,10 @@ static void on_ready(struct ctl *ctl, struct ctl_peer *peer, struct ctl_tls_job 
 	// The identity is locked for the life of a session (protocol.md 11.5).
 	if (p->has_cert == peer->id.has_cert &&
 		memcmp(p->chain_hash, peer->id.chain_hash, sizeof(p->chain_hash)) == 0 &&
-		strcmp(p->cn, peer->id.cn) == 0)
+		(ctl->cfg->auth.username_as_cn || strcmp(p->cn, peer->id.cn) == 0)) {
+		memcpy(peer->id.cert_cn, p->cn, sizeof(peer->id.cert_cn)); // adopted ones lack it
 		return;
+	}
 	ctl_peer_log(
 		CTL_WARN, peer, "identity changed in a renegotiation subject=\"%s\"", p->subject);
 	ctl_peer_deauthenticate(ctl, peer, "identity-changed");

@@ -94,6 +94,7 @@ void ctl_peer_drop(struct ctl *ctl, struct ctl_peer *peer)
 	if (peer->state == CTL_PEER_DEAD)
 		return;
 	ctl_peer_abandon(ctl, peer);
+	ctl_auth_end(ctl, peer);
 	if (peer->slot != SHM_SLOT_NONE && peer->slot < ctl->table.slots &&
 		ctl->table.by_slot[peer->slot] == peer)
 		ctl_table_set_slot(&ctl->table, peer->slot, NULL);
@@ -266,6 +267,8 @@ static bool nego_expired(struct ctl *ctl, const struct ctl_peer *peer, uint64_t 
 {
 	uint64_t window = (uint64_t)ctl->cfg->tls.hand_window_s * 1000;
 
+	if (peer->nego->step == CTL_NEGO_AUTH && peer->nego->deadline_ms != 0)
+		return now_ms >= peer->nego->deadline_ms;
 	return peer->nego->step < CTL_NEGO_DONE && now_ms - peer->nego->started_ms >= window;
 }
 
@@ -280,7 +283,10 @@ void ctl_peer_tick(struct ctl *ctl, struct ctl_peer *peer, uint64_t now_ms)
 		return;
 	}
 	if (peer->nego != NULL && nego_expired(ctl, peer, now_ms)) {
-		ctl_nego_failed(ctl, peer, "hand-window is over");
+		if (peer->nego->step == CTL_NEGO_AUTH)
+			ctl_connect_denied(ctl, peer, NULL, "authentication-too-slow");
+		else
+			ctl_nego_failed(ctl, peer, "hand-window is over");
 		return;
 	}
 	if (peer->abort_until_ms != 0 && now_ms >= peer->abort_next_ms)

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "control/auth.h"
 #include "control/hash.h"
 #include "control/log.h"
 #include "control/push_build.h"
@@ -46,7 +47,8 @@ enum ctl_peer_flag {
 // Who it is, as the certificate says.
 struct ctl_identity {
 	bool has_cert;
-	char cn[OVPN_TLS_CN_MAX];
+	char cn[OVPN_TLS_CN_MAX]; // of the session: the certificate's, or the user's name
+	char cert_cn[OVPN_TLS_CN_MAX];
 	char serial[OVPN_TLS_SERIAL_MAX]; // hex
 	uint8_t chain_hash[32];
 };
@@ -75,6 +77,7 @@ struct ctl_tls {
 
 enum ctl_nego_step {
 	CTL_NEGO_TLS, // handshake, waits for key-method-2
+	CTL_NEGO_AUTH, // a program decides about the client
 	CTL_NEGO_PLACE, // waits until the session that it replaces is removed
 	CTL_NEGO_KEYS, // the dataplane installs the keys
 	CTL_NEGO_ANSWER, // our key-method-2 is being written
@@ -96,6 +99,10 @@ struct ctl_nego {
 	uint32_t age;
 	uint32_t old_slot; // step PLACE: of that session
 	struct ctl_peer *takes_over; // in-place reset: the session whose slot it gets
+	struct ctl_auth *auth; // step AUTH, else NULL
+	struct ctl_bytes cert_env; // the client's certificates as variables for programs
+	uint64_t deadline_ms; // step AUTH: end of the time that a program asked for; 0: hand-window
+	bool answered; // our key-method-2 was written while a program decides
 	struct ctl_bytes answer; // our key-method-2 message, until it may be sent
 	char suite[64]; // "TLSv1.3 TLS_AES_256_GCM_SHA384"
 	bool exported;
@@ -128,6 +135,7 @@ struct ctl_peer {
 	uint32_t slot; // SHM_SLOT_NONE before it has one
 	uint16_t generation;
 	struct ctl_identity id;
+	struct ctl_user user;
 	struct ctl_grant *grant; // what policy gave it: addresses, options
 	struct shm_addr tunnel4;
 	struct shm_addr tunnel6;
@@ -219,6 +227,9 @@ void ctl_session_remove(struct ctl *ctl, uint32_t slot, uint16_t generation);
 // Close the handshakes that were about to take over this session.
 void ctl_peer_abandon(struct ctl *ctl, const struct ctl_peer *old);
 
+// Take the data keys of a session away at once: nothing is accepted from it any more.
+void ctl_peer_drop_keys(struct ctl *ctl, struct ctl_peer *peer);
+
 // Take the data keys away at once and close: the peer isn't who it was.
 void ctl_peer_deauthenticate(struct ctl *ctl, struct ctl_peer *peer, const char *why);
 
@@ -239,6 +250,17 @@ int ctl_tls_message(struct ctl_peer *peer, const void *message, size_t len);
 // The client's key-method-2 of the current negotiation; in connect.c.
 void ctl_connect_key_method(
 	struct ctl *ctl, struct ctl_peer *peer, const uint8_t *message, size_t len);
+
+// The client is who it says, or not: reason is what it is told after AUTH_FAILED, NULL for nothing;
+// why is for the log. In connect.c; auth.c calls them.
+void ctl_connect_admitted(struct ctl *ctl, struct ctl_peer *peer);
+void ctl_connect_denied(
+	struct ctl *ctl, struct ctl_peer *peer, const char *reason, const char *why);
+void ctl_connect_denied_for_now(struct ctl *ctl, struct ctl_peer *peer, const char *reason);
+
+// A program decides, which may take time: the client of a first negotiation has our key-method-2
+// meanwhile. In connect.c.
+void ctl_connect_waits(struct ctl *ctl, struct ctl_peer *peer);
 
 // Our answer is in the TLS stream: keys count from now on. In connect_commit.c.
 void ctl_connect_commit(struct ctl *ctl, struct ctl_peer *peer);

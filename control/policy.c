@@ -259,6 +259,7 @@ int ctl_policy_push(struct ctl_policy *p, const struct ctl_grant *grant,
 		.agreed = facts->agreed,
 		.address = grant->address,
 		.peer = other_end(p->cfg, grant->ccd, &grant->address),
+		.auth_token = facts->auth_token,
 		.peer_id = facts->peer_id,
 		.cipher = facts->cipher };
 	struct ovpn_push_build build;

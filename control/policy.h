@@ -25,6 +25,7 @@ struct ctl_grant {
 // What the PUSH_REPLY depends on besides the grant.
 struct ctl_push_facts {
 	unsigned agreed; // bits of enum ctl_push_agreed
+	const char *auth_token; // whole option, or NULL
 	uint32_t peer_id;
 	const char *cipher; // NULL: not pushed
 };

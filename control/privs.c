@@ -69,6 +69,22 @@ int ctl_privs_drop(const struct cfg_server *cfg)
 	return 0;
 }
 
+int ctl_privs_become(const struct cfg_server *cfg)
+{
+	uid_t uid;
+	gid_t gid;
+	int rc;
+
+	if (geteuid() != 0)
+		return 0;
+	rc = find_ids(cfg, &uid, &gid);
+	if (rc < 0)
+		return rc;
+	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+		return -errno;
+	return 0;
+}
+
 // What libc, libuv, OpenSSL and the sanitizers call after the start.
 static const int allowed[] = {
 	SCMP_SYS(accept4),

@@ -8,6 +8,10 @@ struct cfg_server;
 // root stays who it is. Returns 0 or a negative errno after logging why.
 int ctl_privs_drop(const struct cfg_server *cfg);
 
+// The same for a helper process, which runs programs of the operator: they may get rights of their
+// own (sudo), so that the capability bounding set stays as it is.
+int ctl_privs_become(const struct cfg_server *cfg);
+
 // Leave only the system calls that the event loop and the TLS threads need: no network sockets, no
 // other programs, no ptrace. Returns 0 or a negative errno after logging why.
 int ctl_privs_confine(void);

@@ -188,6 +188,8 @@ static void add_session(struct ctl_push *push, const struct ctl_push_input *in)
 		cfg_addr_text(&second, false, b));
 	if (in->agreed & CTL_PUSH_PEER_ID)
 		add(push, "peer-id %u", in->peer_id);
+	if (in->auth_token != NULL)
+		add(push, "%s", in->auth_token);
 	if (in->cipher != NULL)
 		add(push, "cipher %s", in->cipher);
 	if (in->agreed & CTL_PUSH_CC_EXIT)

@@ -172,6 +172,7 @@ void ctl_rekey_sweep(struct ctl *ctl, struct ctl_peer *peer, uint64_t now_ms)
 
 	if (peer->state != CTL_PEER_CONNECTED)
 		return;
+	ctl_auth_sweep(ctl, peer, now_ms);
 	sweep_tls(ctl, peer, now_ms);
 	if (peer->keys[old].valid && peer->keys[old].retire_ms != 0 &&
 		now_ms >= peer->keys[old].retire_ms && peer->nego == NULL)

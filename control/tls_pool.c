@@ -115,6 +115,7 @@ void ctl_tls_job_done(struct ctl_tls_job *job)
 	ctl_bytes_done(&job->messages);
 	ctl_bytes_done(&job->out);
 	ctl_bytes_done(&job->read);
+	ctl_bytes_done(&job->cert_env);
 	explicit_bzero(job->data_keys, sizeof(job->data_keys));
 	explicit_bzero(job->dynamic_key, sizeof(job->dynamic_key));
 }
@@ -123,8 +124,14 @@ void ctl_tls_job_done(struct ctl_tls_job *job)
 
 static void on_ready(struct ctl_tls_job *job)
 {
+	const char *env;
+	size_t env_len;
+
 	job->became_ready = true;
 	ovpn_tls_conn_peer(job->conn, &job->peer);
+	env = ovpn_tls_conn_env(job->conn, &env_len);
+	if (env != NULL && ctl_bytes_add(&job->cert_env, env, env_len) < 0)
+		job->no_memory = true;
 	(void)snprintf(job->version, sizeof(job->version), "%s", ovpn_tls_conn_version(job->conn));
 	(void)snprintf(job->suite, sizeof(job->suite), "%s", ovpn_tls_conn_cipher(job->conn));
 	if (!job->want_keys)

@@ -47,6 +47,7 @@ struct ctl_tls_job {
 	bool no_memory;
 	struct ctl_bytes out; // for the peer
 	struct ctl_bytes read; // messages of the peer: u16 length, bytes, ...
+	struct ctl_bytes cert_env; // the peer's certificates as variables for programs
 	struct ovpn_tls_peer peer; // also after a failed verification
 	uint8_t data_keys[256];
 	uint8_t dynamic_key[256];

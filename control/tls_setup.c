@@ -97,6 +97,7 @@ static int make_ctx(struct ctl *ctl)
 		.eku = t->purpose == CFG_PURPOSE_CLIENT ? OVPN_TLS_EKU_CLIENT : OVPN_TLS_EKU_ANY,
 		.name_match = name_match(t->x509_name_type),
 		.name = t->x509_name,
+		.want_env = cfg_auth_programs(&ctl->cfg->auth),
 		.password = password,
 		.password_arg = (void *)(uintptr_t)&t->askpass, // only read
 	};

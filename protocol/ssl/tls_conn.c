@@ -59,6 +59,7 @@ struct ovpn_tls_conn *ovpn_tls_conn_free(struct ovpn_tls_conn *conn)
 	if (conn == NULL)
 		return NULL;
 	SSL_free(conn->ssl); // frees both BIOs
+	free(conn->env);
 	(void)ovpn_tls_crls_unref(conn->crls); // NULL
 	(void)ovpn_tls_ctx_unref(conn->ctx); // NULL
 	free(conn);

@@ -14,6 +14,7 @@
 #define OVPN_TLS_CN_MAX 65
 #define OVPN_TLS_SUBJECT_MAX 256
 #define OVPN_TLS_SERIAL_MAX 64
+#define OVPN_TLS_ENV_MAX 16384u
 
 enum ovpn_tls_state {
 	OVPN_TLS_HANDSHAKE = 0, // wants bytes of the peer
@@ -75,6 +76,10 @@ int ovpn_tls_conn_export(
 // The peer's certificate; all zero when it sent none. Valid once READY, and after a failed
 // verification (then of the certificate that failed).
 void ovpn_tls_conn_peer(const struct ovpn_tls_conn *conn, struct ovpn_tls_peer *ret_peer);
+
+// The peer's certificates as variables for programs: "NAME=VALUE" strings, each with its NUL, and
+// *ret_len bytes in all. NULL without certificate or want_env. Belongs to the connection.
+const char *ovpn_tls_conn_env(const struct ovpn_tls_conn *conn, size_t *ret_len);
 
 // Why the connection failed, as a clause for people: "certificate has expired (CN=alice)",
 // "unknown CA", "no shared cipher". "" while it hasn't failed.

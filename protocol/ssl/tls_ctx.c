@@ -292,6 +292,7 @@ static int use_rules(
 	SSL_CTX_set_verify(ctx->ssl, mode, NULL);
 	SSL_CTX_set_cert_verify_callback(ctx->ssl, ovpn_tls_verify, NULL);
 	ctx->eku = o->eku;
+	ctx->want_env = o->want_env;
 	ctx->name_match = o->name_match;
 	if (o->name_match == OVPN_TLS_NAME_ANY)
 		return 0;

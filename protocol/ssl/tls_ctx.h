@@ -77,6 +77,7 @@ struct ovpn_tls_ctx_options {
 	enum ovpn_tls_eku eku;
 	enum ovpn_tls_name_match name_match;
 	const char *name; // for name_match
+	bool want_env; // remember the peer's certificates as variables for programs
 	ovpn_tls_password_fn *password; // NULL: encrypted keys are refused, nothing is asked
 	void *password_arg;
 };

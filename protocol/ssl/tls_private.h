@@ -29,6 +29,7 @@ struct ovpn_tls_ctx {
 	enum ovpn_tls_name_match name_match;
 	enum ovpn_tls_eku eku;
 	bool server;
+	bool want_env;
 	char subject[OVPN_TLS_SUBJECT_MAX];
 	int64_t not_after;
 	uint8_t hash[32];
@@ -43,6 +44,8 @@ struct ovpn_tls_conn {
 	uint64_t fed;
 	enum ovpn_tls_state state;
 	struct ovpn_tls_peer peer;
+	char *env; // NAME=VALUE strings, each with its NUL
+	size_t env_len;
 	char error[OVPN_TLS_ERROR_MAX];
 };
 
@@ -87,6 +90,9 @@ struct ovpn_tls_crls *ovpn_tls_crls_unref(struct ovpn_tls_crls *crls); // return
 
 // Verification of a peer's chain, for SSL_CTX_set_cert_verify_callback.
 int ovpn_tls_verify(X509_STORE_CTX *store_ctx, void *arg);
+
+// In tls_env.c: fill conn->env from a chain, leaf first.
+void ovpn_tls_env_fill(struct ovpn_tls_conn *conn, const STACK_OF(X509) * chain);
 
 // Subject of a certificate as "C=PT, O=Example, CN=alice"; printable, cut to size.
 void ovpn_tls_subject(const X509 *cert, char *ret_subject, size_t size);

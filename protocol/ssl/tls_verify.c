@@ -283,5 +283,7 @@ int ovpn_tls_verify(X509_STORE_CTX *store_ctx, void *arg)
 		X509_STORE_CTX_set_error(store_ctx, X509_V_ERR_APPLICATION_VERIFICATION);
 		return refuse(conn, leaf, "certificate refused");
 	}
+	if (conn->ctx->want_env)
+		ovpn_tls_env_fill(conn, chain);
 	return 1;
 }

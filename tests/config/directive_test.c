@@ -25,7 +25,7 @@ static bool settable(const char *name, enum cfg_where where)
 	switch (where) {
 	case CFG_SERVER:
 		return has(cfg_server_options, name) || has(cfg_tls_options, name) ||
-			has(cfg_wrap_options, name);
+			has(cfg_wrap_options, name) || has(cfg_auth_options, name);
 	case CFG_CLIENT:
 		return has(cfg_client_options, name) || has(cfg_remote_options, name) ||
 			has(cfg_tls_options, name) || has(cfg_wrap_options, name) ||
@@ -66,6 +66,7 @@ GTC_TEST(cfg_directive, every_setter_has_a_row)
 {
 	all_known(cfg_server_options, CFG_SERVER);
 	all_known(cfg_tls_options, CFG_SERVER | CFG_CLIENT);
+	all_known(cfg_auth_options, CFG_SERVER);
 	all_known(cfg_wrap_options, CFG_SERVER | CFG_CLIENT | CFG_CONNECTION);
 	all_known(cfg_client_options, CFG_CLIENT);
 	all_known(cfg_remote_options, CFG_CLIENT | CFG_CONNECTION);

@@ -234,19 +234,80 @@ GTC_TEST(cfg_server, errors)
 	error_is("mobility fast\n",
 		"f:5: 'mobility' takes one of off, aggressive, lazy, got 'fast'");
 	error_is("verify-client-cert none\n",
-		"f:5: 'verify-client-cert none' isn't offered: a "
-		"client must have a certificate");
+		"f:5: 'verify-client-cert' needs 'auth-user-pass-verify' or the PAM plugin");
+	error_is("username-as-common-name\n",
+		"f:5: 'username-as-common-name' needs 'auth-user-pass-verify' or the PAM plugin");
+	error_is("auth-user-pass-optional\n",
+		"f:5: 'auth-user-pass-optional' needs 'auth-user-pass-verify' or the PAM plugin");
+	error_is("auth-gen-token\n",
+		"f:5: 'auth-gen-token' needs 'auth-user-pass-verify' or the PAM plugin");
+	error_is("auth-gen-token 10 x\n",
+		"f:5: 'auth-gen-token' takes a number from 1 to 31536000, got 'x'");
+	error_is("auth-gen-token 10 10 sometimes\n",
+		"f:5: 'auth-gen-token' takes 'external-auth' as last word, got 'sometimes'");
+	error_is("plugin /usr/lib/openvpn/openvpn-plugin-down-root.so x\n",
+		"f:5: 'plugin /usr/lib/openvpn/openvpn-plugin-down-root.so': plugins aren't "
+		"loaded; only openvpn-plugin-auth-pam.so is known, and done without it");
+	error_is("plugin openvpn-plugin-auth-pam.so\n",
+		"f:5: 'plugin openvpn-plugin-auth-pam.so' needs the name of a PAM service");
+	error_is("plugin openvpn-plugin-auth-pam.so \"vpn login\"\n",
+		"f:5: 'plugin openvpn-plugin-auth-pam.so': the question 'login' has no answer");
+	error_is("plugin openvpn-plugin-auth-pam.so ../vpn\n",
+		"f:5: 'plugin openvpn-plugin-auth-pam.so': '../vpn' isn't the name of a PAM "
+		"service");
+	error_is("tls-verify /bin/true\n",
+		"f:5: 'tls-verify' runs a program: that needs 'script-security 2'");
+	error_is("script-security 2\nauth-user-pass-verify x via-env\n",
+		"f:6: 'auth-user-pass-verify' via-env shows passwords in the environment: that "
+		"needs 'script-security 3', or use via-file");
+	error_is("script-security 4\n",
+		"f:5: 'script-security' takes a number from 0 to 3, got '4'");
+	error_is("script-security 2\nauth-user-pass-verify \"'x\" via-file\n",
+		"f:6: 'auth-user-pass-verify': ''x': no closing single quote");
+	error_is("setenv A-B c\n", "f:5: 'setenv': 'A-B' isn't the name of a variable");
 	error_is("peer-fingerprint 00:11\n",
 		"f:5: 'peer-fingerprint' is refused: give the peer a "
 		"certificate of your own authority, and use ca");
 	error_is("tls-version-min 1.3\ntls-version-max 1.2\n",
 		"f: 'tls-version-max' is below 'tls-version-min'");
 	error_is("auth-user-pass-verify x via-env\n",
-		"f:5: 'auth-user-pass-verify' is refused: no program decides who is let in; use "
-		"certificates, crl-verify and client-config-dir");
+		"f:5: 'auth-user-pass-verify' runs a program: that needs 'script-security 2'");
 	error_is("crl-verify crls dir\n",
 		"f:5: 'crl-verify' takes one file with the list, not a "
 		"folder; join the lists in one file");
+}
+
+GTC_TEST(cfg_server, authentication)
+{
+	static const char text[] =
+		BASE "cd /etc/visp\n"
+		     "script-security 2\n"
+		     "auth-user-pass-verify \"check.sh 'a b' c\" via-file\n"
+		     "verify-client-cert none\n"
+		     "username-as-common-name\n"
+		     "auth-gen-token 3600 external-auth\n"
+		     "plugin /usr/lib/openvpn/openvpn-plugin-auth-pam.so \"vpn login USERNAME 'pass"
+		     "word' PASSWORD\"\n"
+		     "setenv-safe A b\n";
+	struct cfg_server *cfg = NULL;
+	struct cfg_error err;
+
+	GTC_ASSERT_INT(PARSE_TEXT(cfg_server_parse, text, NULL, &cfg, &err), 0);
+	GTC_EXPECT_STR(cfg->auth.verify_user.argv[0], "/etc/visp/check.sh");
+	GTC_EXPECT_STR(cfg->auth.verify_user.argv[1], "a b");
+	GTC_EXPECT_STR(cfg->auth.verify_user.argv[2], "c");
+	GTC_EXPECT(cfg->auth.verify_user.argv[3] == NULL && cfg->auth.verify_user_via_file);
+	GTC_EXPECT_INT(cfg->verify_client, CFG_VERIFY_NONE);
+	GTC_EXPECT(cfg->auth.username_as_cn && cfg->auth.gen_token && cfg->auth.token_external);
+	GTC_EXPECT_INT(cfg->auth.token_lifetime_s, 3600);
+	GTC_EXPECT_INT(cfg->auth.token_renewal_s, 3600); // reneg-sec
+	GTC_EXPECT_STR(cfg->auth.pam.service, "vpn");
+	GTC_ASSERT_INT(cfg->auth.pam.n_rules, 2);
+	GTC_EXPECT_STR(cfg->auth.pam.rules[1].prompt, "password");
+	GTC_EXPECT_STR(cfg->auth.pam.rules[1].answer, "PASSWORD");
+	GTC_ASSERT_INT(cfg->auth.n_setenv, 1);
+	GTC_EXPECT_STR(cfg->auth.setenv[0], "OPENVPN_A=b");
+	cfg_server_free(cfg);
 }
 
 GTC_TEST(cfg_server, missing)
