@@ -15,7 +15,7 @@ faults() {
 	local log
 	for log in "$W"/server.log "$W"/dataplane.log "$W"/control.log "$W"/laptop.log; do
 		[ -e "$log" ] || continue
-		grep -iE 'warn|error|fail|fatal|bad |invalid|mismatch|inconsisten|unexpected|unrecogni|unknown|denied|refused|deprecated|replay|timeout|unable|cannot|can.t|ignor|drop|not ' \
+		grep -iE 'warn|error|fail|fatal|bad |invalid|mismatch|inconsistent|unexpected|unrecogni|unknown|denied|refused|deprecated|replay|timeout|unable|cannot|can.t|ignor|drop|not ' \
 			"$log" | grep -viE "$own_remarks" | sed "s|^|${log##*/}: |"
 	done
 }
