@@ -136,6 +136,9 @@ int vc_setup_tls(struct vc_client *c)
 	o.extra_certs = source(&tls->extra_certs, &names);
 	o.pkcs12 = source(&tls->pkcs12, &names);
 	o.crl = source(&tls->crl, &names);
+	o.crl_dir = tls->crl_dir;
+	o.fingerprints = (const uint8_t(*)[CFG_FINGERPRINT])tls->fingerprints;
+	o.n_fingerprints = tls->n_fingerprints;
 	fill_checks(tls, &o);
 	rc = ovpn_tls_ctx_create(&o, &c->tls, &err);
 	if (rc < 0)

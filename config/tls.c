@@ -4,12 +4,15 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "config/cipher.h"
 #include "config/number.h"
 #include "config/tls_apply.h"
+
+#define FINGERPRINTS_MAX 65536
 
 void cfg_tls_defaults(struct cfg_tls *tls)
 {
@@ -37,12 +40,70 @@ static int set_dh(struct cfg_apply *a, const struct cfg_line *l, void *at)
 
 static int set_crl(struct cfg_apply *a, const struct cfg_line *l, void *at)
 {
-	if (l->argc > 2)
+	static const char *const choices[] = { "dir", NULL };
+	struct cfg_tls *tls = at;
+
+	if (l->argc <= 2)
+		return cfg_set_blob(a, l, &tls->crl);
+	if (cfg_word_choice(a, l, 2, choices) < 0)
+		return -EINVAL;
+	return cfg_set_str(a, l, &tls->crl_dir);
+}
+
+// "AB:CD:...", 32 bytes. Returns false when it isn't that.
+static bool parse_fingerprint(const char *text, size_t len, uint8_t *ret_bytes)
+{
+	if (len != 3 * CFG_FINGERPRINT - 1)
+		return false;
+	for (size_t i = 0; i < CFG_FINGERPRINT; i++, text += 3) {
+		const char hex[3] = { text[0], text[1], '\0' };
+
+		if (!isxdigit((unsigned char)text[0]) || !isxdigit((unsigned char)text[1]) ||
+			(i + 1 < CFG_FINGERPRINT && text[2] != ':'))
+			return false;
+		ret_bytes[i] = (uint8_t)strtoul(hex, NULL, 16);
+	}
+	return true;
+}
+
+static int add_fingerprint(struct cfg_apply *a, const struct cfg_line *l, struct cfg_tls *tls,
+	const char *text, size_t len)
+{
+	uint8_t bytes[CFG_FINGERPRINT];
+	int rc;
+
+	if (!parse_fingerprint(text, len, bytes))
 		return cfg_fail(a, l,
-			"'%s' takes one file with the list, not a folder; join the "
-			"lists in one file",
-			l->argv[0]);
-	return cfg_set_blob(a, l, at);
+			"'%s': '%.*s' isn't a SHA-256 fingerprint, 32 bytes in hex with ':'",
+			l->argv[0], (int)(len > 100 ? 100 : len), text);
+	rc = cfg_mem_grow(
+		a->mem, &tls->fingerprints, tls->n_fingerprints, FINGERPRINTS_MAX, sizeof(bytes));
+	if (rc == -E2BIG)
+		return cfg_fail(a, l, "'%s': more than %d of them", l->argv[0], FINGERPRINTS_MAX);
+	if (rc < 0)
+		return cfg_fail_memory(a, l);
+	memcpy(tls->fingerprints[tls->n_fingerprints++], bytes, sizeof(bytes));
+	return 0;
+}
+
+// One as an argument, or one a line inline, with comments as in the file itself.
+static int set_fingerprint(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	const char *line = l->text;
+	int rc = 0;
+
+	if (l->text == NULL)
+		return add_fingerprint(a, l, at, l->argv[1], strlen(l->argv[1]));
+	while (*line != '\0' && rc == 0) {
+		size_t whole = strcspn(line, "\n");
+		size_t skip = strspn(line, " \t");
+		size_t len = strcspn(line + skip, " \t\r\n#;");
+
+		if (len > 0)
+			rc = add_fingerprint(a, l, at, line + skip, len);
+		line += whole + (line[whole] == '\n' ? 1 : 0);
+	}
+	return rc;
 }
 
 static int set_askpass(struct cfg_apply *a, const struct cfg_line *l, void *at)
@@ -278,7 +339,8 @@ const struct cfg_option cfg_tls_options[] = {
 	{ "extra-certs", cfg_set_blob, TLS(extra_certs), 0, 0 },
 	{ "pkcs12", cfg_set_blob, TLS(pkcs12), 0, 0 },
 	{ "dh", set_dh, TLS(dh), 0, 0 },
-	{ "crl-verify", set_crl, TLS(crl), 0, 0 },
+	{ "crl-verify", set_crl, 0, 0, 0 },
+	{ "peer-fingerprint", set_fingerprint, 0, 0, 0 },
 	{ "askpass", set_askpass, TLS(askpass), 0, 0 },
 	{ "tls-version-min", set_version_min, 0, 0, 0 },
 	{ "tls-version-max", set_version, TLS(version_max), 0, 0 },
@@ -325,8 +387,9 @@ void cfg_tls_finish(struct cfg_apply *a, const struct cfg_lines *lines, struct c
 {
 	const bool server = a->where == CFG_SERVER;
 
-	if (!cfg_blob_set(&tls->ca) && !cfg_blob_set(&tls->pkcs12))
-		(void)cfg_fail_file(a, lines, "no 'ca', so nobody could be trusted");
+	if (!cfg_blob_set(&tls->ca) && !cfg_blob_set(&tls->pkcs12) && tls->n_fingerprints == 0)
+		(void)cfg_fail_file(
+			a, lines, "no 'ca' and no 'peer-fingerprint', so nobody could be trusted");
 	if (cfg_blob_set(&tls->cert) && !cfg_blob_set(&tls->key)) {
 		struct cfg_line l = blob_line(&tls->cert);
 
@@ -365,6 +428,10 @@ int cfg_tls_under(struct cfg_mem *mem, const char *cd, struct cfg_tls *tls)
 		&tls->pkcs12, &tls->dh, &tls->crl, &tls->askpass };
 	int rc = 0;
 
+	if (tls->crl_dir != NULL) {
+		tls->crl_dir = cfg_path_under(mem, cd, tls->crl_dir);
+		rc = tls->crl_dir != NULL ? 0 : -ENOMEM;
+	}
 	for (size_t i = 0; i < sizeof(blobs) / sizeof(blobs[0]) && rc == 0; i++)
 		rc = blob_under(mem, cd, blobs[i]);
 	return rc == 0 ? cfg_wrap_under(mem, cd, &tls->wrap) : rc;

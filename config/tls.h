@@ -11,6 +11,7 @@
 
 #define CFG_DATA_CIPHERS_DEFAULT "AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305"
 #define CFG_CIPHERS_TEXT 128 // a colon list of data ciphers and its NUL (protocol.md 7.3)
+#define CFG_FINGERPRINT 32 // bytes
 
 enum cfg_tls_version {
 	CFG_TLS_UNSET,
@@ -53,6 +54,9 @@ struct cfg_tls {
 	struct cfg_blob pkcs12;
 	struct cfg_blob dh; // ignored by TLS 1.3; absent with `dh none`
 	struct cfg_blob crl;
+	const char *crl_dir; // crl-verify DIR dir, or NULL
+	uint8_t (*fingerprints)[CFG_FINGERPRINT]; // peer-fingerprint: SHA-256 of certificates
+	size_t n_fingerprints;
 	struct cfg_blob askpass; // pass phrase of key or pkcs12
 	struct cfg_wrap wrap;
 	enum cfg_tls_version version_min; // default CFG_TLS_1_2

@@ -122,6 +122,16 @@ static void restore_keys(struct ctl *ctl, struct ctl_peer *peer, const struct sh
 	peer->primary = rec->primary;
 }
 
+static void restore_user(struct ctl_user *user, const struct shm_control_record *rec)
+{
+	user->proven = (rec->flags & SHM_RECORD_USER) != 0;
+	memcpy(user->hash, rec->user_hash, sizeof(user->hash));
+	user->token.set = (rec->flags & SHM_RECORD_TOKEN) != 0;
+	user->token.no_user = (rec->flags & SHM_RECORD_TOKEN_NOBODY) != 0;
+	memcpy(user->token.session, rec->token_session, sizeof(user->token.session));
+	user->token.initial_s = rec->token_initial_s;
+}
+
 static struct ctl_peer *restore_peer(struct ctl *ctl, const struct shm_control_record *rec,
 	const struct shm_session *s, const char **ret_why)
 {
@@ -144,6 +154,7 @@ static struct ctl_peer *restore_peer(struct ctl *ctl, const struct shm_control_r
 	peer->id.cn[sizeof(peer->id.cn) - 1] = '\0';
 	memcpy(peer->id.serial, rec->serial, sizeof(peer->id.serial));
 	memcpy(peer->id.chain_hash, rec->chain_hash, sizeof(peer->id.chain_hash));
+	restore_user(&peer->user, rec);
 	peer->tunnel4 = rec->tunnel4;
 	peer->tunnel6 = rec->tunnel6;
 	peer->iv_proto = rec->iv_proto;
@@ -369,6 +380,7 @@ static int new_records(struct ctl *ctl)
 		&ctl->records, w->sessions, w->instance, hash, &ctl->first.cookies, &fd);
 	if (rc < 0)
 		return rc;
+	ctl_records_set_token_key(&ctl->records, ctl->token_rules.key);
 	ctl_link_set_control(&ctl->link, fd);
 	return 0;
 }
@@ -384,6 +396,8 @@ static int get_records(struct ctl *ctl, int control_fd)
 		if (rc == 0)
 			rc = ctl_records_cookies(&ctl->records, &ctl->first.cookies);
 		if (rc == 0) {
+			if (ctl->token_key_own)
+				ctl_records_token_key(&ctl->records, ctl->token_rules.key);
 			ctl_link_set_control(&ctl->link, control_fd);
 			return 1;
 		}

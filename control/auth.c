@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <openssl/rand.h>
+#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -392,7 +393,10 @@ static void ask_script(struct ctl *ctl, struct ctl_peer *peer)
 // The user of a session can't become another one.
 static bool same_user(const struct ctl_peer *peer, const struct ctl_auth *auth)
 {
-	return !peer->user.proven || strcmp(peer->user.name, auth->user) == 0;
+	uint8_t hash[sizeof(peer->user.hash)];
+
+	(void)SHA256((const uint8_t *)auth->user, strlen(auth->user), hash); // can't fail
+	return !peer->user.proven || memcmp(hash, peer->user.hash, sizeof(hash)) == 0;
 }
 
 static void succeed(struct ctl *ctl, struct ctl_peer *peer)
@@ -404,6 +408,7 @@ static void succeed(struct ctl *ctl, struct ctl_peer *peer)
 		peer->user.proven = auth->user[0] != '\0';
 		(void)snprintf(peer->user.name, sizeof(peer->user.name), "%.*s",
 			(int)sizeof(peer->user.name) - 1, auth->user); // fits
+		(void)SHA256((const uint8_t *)auth->user, strlen(auth->user), peer->user.hash);
 		if (cfg->gen_token)
 			peer->user.token = auth->token;
 		if (cfg->username_as_cn && peer->nego->first)

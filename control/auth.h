@@ -20,7 +20,8 @@ struct ovpn_km2;
 // The user of a session, locked when it was proven first.
 struct ctl_user {
 	bool proven; // a password, a token or a program has proven it
-	char name[CTL_USER_MAX];
+	uint8_t hash[32]; // SHA-256 of its name
+	char name[CTL_USER_MAX]; // "" in a session that was adopted, until its next renegotiation
 	struct ctl_token token; // of auth-gen-token
 	uint64_t token_sent_ms; // monotonic
 };

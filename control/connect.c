@@ -296,7 +296,8 @@ static struct ctl_peer *find_takeover(struct ctl *ctl, const struct ctl_peer *pe
 				sizeof(p->endpoint.remote)) == 0 &&
 			memcmp(p->id.chain_hash, peer->id.chain_hash, sizeof(p->id.chain_hash)) ==
 				0 &&
-			strcmp(p->user.name, peer->user.name) == 0)
+			p->user.proven == peer->user.proven &&
+			memcmp(p->user.hash, peer->user.hash, sizeof(p->user.hash)) == 0)
 			return p;
 	}
 	return NULL;

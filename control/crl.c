@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "protocol/ssl/tls_ctx.h"
 
@@ -267,4 +268,18 @@ size_t ctl_crl_count(const struct ctl_crl *crl)
 			n += (size_t)sk_X509_REVOKED_num(revoked);
 	}
 	return n;
+}
+
+bool ctl_crl_dir_revoked(const char *dir, const char *serial)
+{
+	char path[4096];
+	BIGNUM *number = NULL;
+	char *text = BN_hex2bn(&number, serial) > 0 ? BN_bn2dec(number) : NULL;
+	int n = text != NULL ? snprintf(path, sizeof(path), "%s/%s", dir, text) : -1;
+	bool revoked =
+		n < 0 || (size_t)n >= sizeof(path) || access(path, F_OK) == 0 || errno != ENOENT;
+
+	OPENSSL_free(text);
+	BN_free(number);
+	return revoked;
 }

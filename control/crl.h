@@ -40,6 +40,10 @@ enum ctl_crl_result ctl_crl_poll(
 // For dropping sessions whose certificate was revoked meanwhile.
 bool ctl_crl_revoked(const struct ctl_crl *crl, const char *serial);
 
+// `crl-verify DIR dir`: has a folder a file named by that serial number (hex), in decimal? What
+// can't be found out counts as revoked.
+bool ctl_crl_dir_revoked(const char *dir, const char *serial);
+
 // Seconds until the first of the lists is due for renewal; negative when it is overdue;
 // INT64_MAX when none says.
 int64_t ctl_crl_seconds_left(const struct ctl_crl *crl, int64_t now_s);

@@ -322,6 +322,12 @@ static uint16_t record_flags(const struct ctl_peer *peer)
 		flags |= SHM_RECORD_HAS_CERT;
 	if (peer->parked != SHM_SLOT_NONE)
 		flags |= SHM_RECORD_PARKED;
+	if (peer->user.proven)
+		flags |= SHM_RECORD_USER;
+	if (peer->user.token.set)
+		flags |= SHM_RECORD_TOKEN;
+	if (peer->user.token.no_user)
+		flags |= SHM_RECORD_TOKEN_NOBODY;
 	return flags;
 }
 
@@ -387,6 +393,9 @@ void ctl_peer_save(struct ctl *ctl, struct ctl_peer *peer)
 	memcpy(rec.chain_hash, peer->id.chain_hash, sizeof(rec.chain_hash));
 	memcpy(rec.cn, peer->id.cn, sizeof(peer->id.cn));
 	memcpy(rec.serial, peer->id.serial, sizeof(rec.serial));
+	memcpy(rec.user_hash, peer->user.hash, sizeof(rec.user_hash));
+	memcpy(rec.token_session, peer->user.token.session, sizeof(rec.token_session));
+	rec.token_initial_s = peer->user.token.initial_s;
 	rec.tunnel4 = peer->tunnel4;
 	rec.tunnel6 = peer->tunnel6;
 	for (unsigned i = 0; i < SHM_KEY_SLOTS; i++)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "config/server.h"
 #include "control/ccd.h"
@@ -16,6 +17,7 @@ struct ctl_policy {
 	const struct cfg_server *cfg;
 	struct ctl_pool *pool; // NULL without `server`
 	struct ctl_crl *crl; // NULL without crl-verify
+	struct timespec crl_dir_time; // of crl-verify's folder, when it was looked at last
 	uint64_t written_ms; // the file of ifconfig-pool-persist, monotonic
 	bool complained; // that it can't be written
 };
@@ -282,6 +284,19 @@ int ctl_policy_push(struct ctl_policy *p, const struct ctl_grant *grant,
 
 // ---- Time ------------------------------------------------------------------------------------
 
+// A file more or less in the folder of revoked serial numbers?
+static bool crl_dir_changed(struct ctl_policy *p)
+{
+	struct stat st;
+
+	if (p->cfg->tls.crl_dir == NULL || stat(p->cfg->tls.crl_dir, &st) < 0 ||
+		(st.st_mtim.tv_sec == p->crl_dir_time.tv_sec &&
+			st.st_mtim.tv_nsec == p->crl_dir_time.tv_nsec))
+		return false;
+	p->crl_dir_time = st.st_mtim;
+	return true;
+}
+
 bool ctl_policy_tick(struct ctl_policy *p, struct ovpn_tls_ctx *tls_ctx, uint64_t now_ms)
 {
 	enum ctl_crl_result result = CTL_CRL_SAME;
@@ -292,6 +307,8 @@ bool ctl_policy_tick(struct ctl_policy *p, struct ovpn_tls_ctx *tls_ctx, uint64_
 		p->written_ms = now_ms;
 		persist(p);
 	}
+	if (crl_dir_changed(p))
+		return true;
 	if (p->crl != NULL)
 		result = ctl_crl_poll(p->crl, tls_ctx, (int64_t)ctl_wall_s(), text);
 	if (result == CTL_CRL_LOADED)
@@ -303,5 +320,8 @@ bool ctl_policy_tick(struct ctl_policy *p, struct ovpn_tls_ctx *tls_ctx, uint64_
 
 bool ctl_policy_revoked(const struct ctl_policy *p, const char *serial)
 {
-	return p->crl != NULL && serial[0] != '\0' && ctl_crl_revoked(p->crl, serial);
+	if (serial[0] == '\0')
+		return false;
+	return (p->crl != NULL && ctl_crl_revoked(p->crl, serial)) ||
+		(p->cfg->tls.crl_dir != NULL && ctl_crl_dir_revoked(p->cfg->tls.crl_dir, serial));
 }

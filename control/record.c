@@ -173,6 +173,22 @@ void ctl_records_set_cookies(struct ctl_records *r, const struct ovpn_cookie_key
 	atomic_signal_fence(memory_order_seq_cst);
 }
 
+void ctl_records_token_key(struct ctl_records *r, uint8_t key[32])
+{
+	static const uint8_t none[sizeof(r->header->token_key)];
+
+	if (memcmp(r->header->token_key, none, sizeof(none)) == 0)
+		ctl_records_set_token_key(r, key);
+	else
+		memcpy(key, r->header->token_key, sizeof(none));
+}
+
+// A kill in the middle leaves a key that nobody has: its tokens are refused, and passwords asked.
+void ctl_records_set_token_key(struct ctl_records *r, const uint8_t key[32])
+{
+	memcpy(r->header->token_key, key, sizeof(r->header->token_key));
+}
+
 // Stores of one process become visible in their order, also to whoever looks after its death; what
 // has to be kept in order is the compiler.
 void ctl_record_write(struct ctl_records *r, struct shm_control_record *rec)

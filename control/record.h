@@ -43,6 +43,11 @@ void ctl_records_done(struct ctl_records *r);
 int ctl_records_cookies(const struct ctl_records *r, struct ovpn_cookie_keys *ret_keys);
 void ctl_records_set_cookies(struct ctl_records *r, const struct ovpn_cookie_keys *keys);
 
+// Key of the tokens for passwords: what an earlier control stored, 32 bytes. All zero means that it
+// made none: then *key stays, and is stored.
+void ctl_records_token_key(struct ctl_records *r, uint8_t key[32]);
+void ctl_records_set_token_key(struct ctl_records *r, const uint8_t key[32]);
+
 // Write a record to rec->slot; sequence and checksum are filled in.
 void ctl_record_write(struct ctl_records *r, struct shm_control_record *rec);
 

@@ -8,7 +8,7 @@
 #include "shm/layout.h"
 
 #define SHM_RECORD_MAGIC 0x52504956u // "VIPR" in memory on a little-endian machine
-#define SHM_RECORD_VERSION 1u
+#define SHM_RECORD_VERSION 2u
 #define SHM_RECORD_CHANNEL 96u // struct ovpn_channel_state
 #define SHM_RECORD_KEY 128u // struct ovpn_wrap_saved
 #define SHM_RECORD_CN 68u // common name and NUL
@@ -25,6 +25,9 @@ enum shm_record_flag {
 	SHM_RECORD_NCP = 1u << 4, // the cipher was pushed
 	SHM_RECORD_PUSHED = 1u << 5, // a PUSH_REPLY was sent
 	SHM_RECORD_PARKED = 1u << 6, // parked names an entry with packets not yet acknowledged
+	SHM_RECORD_USER = 1u << 7, // user_hash is valid
+	SHM_RECORD_TOKEN = 1u << 8, // token_session and token_initial_s are valid
+	SHM_RECORD_TOKEN_NOBODY = 1u << 9, // that token was made for an empty user name
 };
 
 enum shm_record_wrap {
@@ -71,7 +74,10 @@ struct shm_control_record {
 	uint64_t reneg_ms; // CLOCK_MONOTONIC: next renegotiation, jitter included; 0: never
 	uint64_t pushed_ms; // CLOCK_MONOTONIC
 	char serial[SHM_RECORD_SERIAL];
-	uint8_t reserved[60];
+	uint64_t token_initial_s; // unix time: when the password behind the token was proven
+	uint8_t token_session[12];
+	uint8_t user_hash[32]; // SHA-256 of the user name
+	uint8_t reserved[8];
 };
 static_assert(sizeof(struct shm_control_record) <= SHM_CONTROL_RECORD_MAX, "6.5 KiB a session");
 
@@ -118,8 +124,9 @@ struct shm_control_header {
 	uint32_t cookie_index;
 	uint32_t cookie_count[2];
 	uint8_t cookie_key[2][2][32];
+	uint8_t token_key[32]; // of tokens for passwords, unless a file has it
 	// The last record on its way to its place: valid if its checksum is.
 	struct shm_control_record journal;
-	uint8_t pad[4096 - 80 - 12 - 128 - sizeof(struct shm_control_record)];
+	uint8_t pad[4096 - 80 - 12 - 128 - 32 - sizeof(struct shm_control_record)];
 };
 static_assert(sizeof(struct shm_control_header) == 4096, "the header has a page of its own");

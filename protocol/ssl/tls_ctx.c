@@ -221,7 +221,8 @@ static int use_trust(const struct ovpn_tls_ctx_options *o, SSL_CTX *ssl, const s
 	struct ovpn_tls_error *err)
 {
 	X509_STORE *store = SSL_CTX_get_cert_store(ssl);
-	bool needed = !o->server || o->verify_cert != OVPN_TLS_CERT_NONE;
+	bool needed =
+		(!o->server || o->verify_cert != OVPN_TLS_CERT_NONE) && o->n_fingerprints == 0;
 
 	if (id->ca == NULL && o->capath == NULL)
 		return needed ? ovpn_tls_error_set(err, -EINVAL, "no CA: ca is missing") : 0;
@@ -291,6 +292,16 @@ static int use_rules(
 		mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
 	SSL_CTX_set_verify(ctx->ssl, mode, NULL);
 	SSL_CTX_set_cert_verify_callback(ctx->ssl, ovpn_tls_verify, NULL);
+	if (o->n_fingerprints > 0) {
+		ctx->fingerprints = calloc(o->n_fingerprints, sizeof(ctx->fingerprints[0]));
+		if (ctx->fingerprints == NULL)
+			return ovpn_tls_error_set(err, -ENOMEM, "out of memory");
+		memcpy(ctx->fingerprints, o->fingerprints,
+			o->n_fingerprints * sizeof(ctx->fingerprints[0]));
+		ctx->n_fingerprints = o->n_fingerprints;
+		ctx->no_ca = !ovpn_tls_source_given(&o->ca) && o->capath == NULL &&
+			!ovpn_tls_source_given(&o->pkcs12);
+	}
 	ctx->eku = o->eku;
 	ctx->want_env = o->want_env;
 	ctx->name_match = o->name_match;
@@ -330,6 +341,9 @@ static int make_hash(
 		ok = hash_add_cert(md, id->cert);
 	for (int i = 0; ok && i < sk_X509_num(id->ca); i++)
 		ok = hash_add_cert(md, sk_X509_value(id->ca, i));
+	if (ok && o->n_fingerprints > 0)
+		ok = EVP_DigestUpdate(
+			md, o->fingerprints, o->n_fingerprints * sizeof(o->fingerprints[0]));
 	ok = ok && EVP_DigestFinal_ex(md, ctx->hash, NULL);
 	EVP_MD_CTX_free(md);
 	return ok ? 0 : -ENOMEM;
@@ -417,6 +431,7 @@ struct ovpn_tls_ctx *ovpn_tls_ctx_unref(struct ovpn_tls_ctx *ctx)
 	(void)ovpn_tls_crls_unref(ctx->crls); // NULL
 	(void)pthread_mutex_destroy(&ctx->crl_lock); // nobody holds it
 	free(ctx->crl_dir);
+	free(ctx->fingerprints);
 	free(ctx->name);
 	free(ctx);
 	return NULL;

@@ -65,6 +65,8 @@ struct ovpn_tls_ctx_options {
 	struct ovpn_tls_source dh; // servers; not given means `dh none`
 	struct ovpn_tls_source crl;
 	const char *crl_dir; // `crl-verify D dir`: a file named after the serial number revokes it
+	const uint8_t (*fingerprints)[32]; // SHA-256 of the certificates that a peer may have
+	size_t n_fingerprints; // 0: any. Without a CA they alone decide
 	const char *capath; // folder of hashed CA files
 	enum ovpn_tls_version version_min;
 	enum ovpn_tls_version version_max;

@@ -30,6 +30,9 @@ struct ovpn_tls_ctx {
 	enum ovpn_tls_eku eku;
 	bool server;
 	bool want_env;
+	bool no_ca; // fingerprints alone decide
+	uint8_t (*fingerprints)[32];
+	size_t n_fingerprints;
 	char subject[OVPN_TLS_SUBJECT_MAX];
 	int64_t not_after;
 	uint8_t hash[32];

@@ -233,6 +233,21 @@ static bool dir_revokes(const char *dir, const X509 *cert)
 	return revoked;
 }
 
+static bool fingerprint_fits(const struct ovpn_tls_ctx *ctx, const X509 *cert)
+{
+	uint8_t hash[32];
+
+	if (ctx->n_fingerprints == 0)
+		return true;
+	if (!X509_digest(cert, EVP_sha256(), hash, NULL))
+		return false;
+	for (size_t i = 0; i < ctx->n_fingerprints; i++) {
+		if (memcmp(ctx->fingerprints[i], hash, sizeof(hash)) == 0)
+			return true;
+	}
+	return false;
+}
+
 // What the library doesn't check: rules for the leaf, and the folder of revoked serial numbers.
 static int check_rules(struct ovpn_tls_conn *conn, const STACK_OF(X509) * chain)
 {
@@ -245,6 +260,8 @@ static int check_rules(struct ovpn_tls_conn *conn, const STACK_OF(X509) * chain)
 		return refuse(conn, leaf,
 			ctx->eku == OVPN_TLS_EKU_SERVER ? "not a server certificate"
 							: "not a client certificate");
+	if (!fingerprint_fits(ctx, leaf))
+		return refuse(conn, leaf, "certificate isn't one of peer-fingerprint");
 	if (!name_fits(conn, leaf))
 		return refuse(conn, leaf, "name isn't the one of verify-x509-name");
 	for (int i = 0; ctx->crl_dir != NULL && i < sk_X509_num(chain); i++) {
@@ -256,15 +273,34 @@ static int check_rules(struct ovpn_tls_conn *conn, const STACK_OF(X509) * chain)
 	return 1;
 }
 
+// A certificate that is known by its fingerprint needs nobody to vouch for it.
+static int verify_alone(struct ovpn_tls_conn *conn, X509 *leaf)
+{
+	STACK_OF(X509) *chain = sk_X509_new_null();
+	int ok = chain != NULL && sk_X509_push(chain, leaf) > 0 &&
+		hash_chain(chain, conn->peer.chain_hash) && check_rules(conn, chain);
+
+	if (ok && conn->ctx->want_env)
+		ovpn_tls_env_fill(conn, chain);
+	sk_X509_free(chain); // the certificate belongs to the connection
+	return ok;
+}
+
 int ovpn_tls_verify(X509_STORE_CTX *store_ctx, void *arg)
 {
 	struct ovpn_tls_conn *conn = conn_of(store_ctx);
-	const X509 *leaf = X509_STORE_CTX_get0_cert(store_ctx);
+	X509 *leaf = X509_STORE_CTX_get0_cert(store_ctx);
 	const STACK_OF(X509) * chain;
 
 	(void)arg; // the connection has all
 	if (leaf != NULL)
 		remember_cert(conn, leaf);
+	if (conn->ctx->no_ca && leaf != NULL) {
+		if (verify_alone(conn, leaf))
+			return 1;
+		X509_STORE_CTX_set_error(store_ctx, X509_V_ERR_APPLICATION_VERIFICATION);
+		return refuse(conn, leaf, "certificate refused");
+	}
 	if (conn->crls != NULL) {
 		X509_STORE_CTX_set0_crls(store_ctx, conn->crls->list);
 		X509_STORE_CTX_set_flags(

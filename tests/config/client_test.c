@@ -233,7 +233,8 @@ GTC_TEST(cfg_client, errors)
 	error_is(BASE "remote a\nserver 10.0.0.0 255.0.0.0\n",
 		"f:4: 'server' isn't allowed in a client profile; it belongs in server.conf");
 	error_is(BASE "remote a\n<key>\nx\n", "f:4: '<key>' has no '</key>'");
-	error_is("client\nremote a\n", "f: no 'ca', so nobody could be trusted");
+	error_is("client\nremote a\n",
+		"f: no 'ca' and no 'peer-fingerprint', so nobody could be trusted");
 	error_is(BASE "remote a\ncert x\n", "f:4: 'cert' needs a 'key'");
 	error_is(BASE "remote a\ndev a-name-that-is-too-long\n",
 		"f:4: 'dev': the name is longer than 15 characters");

@@ -266,15 +266,13 @@ GTC_TEST(cfg_server, errors)
 		"f:6: 'auth-user-pass-verify': ''x': no closing single quote");
 	error_is("setenv A-B c\n", "f:5: 'setenv': 'A-B' isn't the name of a variable");
 	error_is("peer-fingerprint 00:11\n",
-		"f:5: 'peer-fingerprint' is refused: give the peer a "
-		"certificate of your own authority, and use ca");
+		"f:5: 'peer-fingerprint': '00:11' isn't a SHA-256 fingerprint, 32 bytes in hex "
+		"with ':'");
 	error_is("tls-version-min 1.3\ntls-version-max 1.2\n",
 		"f: 'tls-version-max' is below 'tls-version-min'");
 	error_is("auth-user-pass-verify x via-env\n",
 		"f:5: 'auth-user-pass-verify' runs a program: that needs 'script-security 2'");
-	error_is("crl-verify crls dir\n",
-		"f:5: 'crl-verify' takes one file with the list, not a "
-		"folder; join the lists in one file");
+	error_is("crl-verify crls folder\n", "f:5: 'crl-verify' takes one of dir, got 'folder'");
 }
 
 GTC_TEST(cfg_server, authentication)
@@ -320,7 +318,8 @@ GTC_TEST(cfg_server, missing)
 	GTC_EXPECT_STR(err.text, "f: no 'server' line, so clients get no addresses");
 	GTC_EXPECT(PARSE_TEXT(cfg_server_parse, "server 10.8.0.0 255.255.255.0\ncert b\nkey c\n",
 			   NULL, &cfg, &err) < 0);
-	GTC_EXPECT_STR(err.text, "f: no 'ca', so nobody could be trusted");
+	GTC_EXPECT_STR(
+		err.text, "f: no 'ca' and no 'peer-fingerprint', so nobody could be trusted");
 	GTC_EXPECT(PARSE_TEXT(cfg_server_parse, "server 10.8.0.0 255.255.255.0\nca a\n", NULL, &cfg,
 			   &err) < 0);
 	GTC_EXPECT_STR(err.text, "f: no 'cert' and 'key': a server needs both");
