@@ -339,9 +339,9 @@ hugepages_borrow() {
 	free=$(awk '/^HugePages_Free/ { print $2 }' /proc/meminfo)
 	total=$(cat /proc/sys/vm/nr_hugepages 2>/dev/null) || return 0
 	[ "${free:-0}" -lt "$1" ] || return 0
-	[ "$(awk '/^MemAvailable/ { print int($2 / 2048) }' /proc/meminfo)" -gt $(($1 * 4)) ] || return 0
+	[ "$(awk '/^MemAvailable/ { print int($2 / 2048) }' /proc/meminfo)" -gt $(($1 * 3 / 2)) ] || return 0
 	[ -w /proc/sys/vm/nr_hugepages ] || return 0
-	hugepages_before=$total
+	[ -n "$hugepages_before" ] || hugepages_before=$total
 	echo $((total + $1 - ${free:-0})) >/proc/sys/vm/nr_hugepages 2>/dev/null || true
 }
 
