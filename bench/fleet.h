@@ -34,6 +34,7 @@ struct pg_client {
 	uint32_t down_seen; // newest packet-id that came out of the outer port
 	uint16_t moves; // changes of address: decides the present one
 	uint16_t generation;
+	uint32_t restarts; // of the dataplane when its last packet came
 };
 
 struct pg_fleet {

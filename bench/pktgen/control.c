@@ -2,6 +2,7 @@
 #include "bench/pktgen/control.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 
 #define WAIT_S 30 // without any progress
 #define FD_SESSIONS 0
+#define FD_KEYS 1
 #define FD_RINGS 2
 #define FD_WORKERS 4 // the first of them; before it our own eventfd
 
@@ -27,9 +29,12 @@ struct ends {
 };
 
 struct pg_control {
+	const char *path;
+	bool mobility;
 	int sock;
 	int fds[SHM_FDS_MAX];
 	unsigned n_fds;
+	int tables[2]; // of a dataplane that has ended, `sessions` and `keys`
 	struct shm_welcome welcome;
 	struct shm_view view;
 	void *rings;
@@ -47,17 +52,19 @@ static void *fail(struct pg_control *c, const char *what, int rc)
 	return NULL;
 }
 
-static int greet(struct pg_control *c, const char *path, bool mobility)
+// tables: those of the dataplane before, for the next one to go on with; NULL: none.
+static int greet(struct pg_control *c, const int tables[2])
 {
 	struct shm_hello hello;
 	size_t len;
 	int rc;
 
-	c->sock = shm_socket_connect(path);
+	c->sock = shm_socket_connect(c->path);
 	if (c->sock < 0)
 		return c->sock;
-	pg_fleet_hello(mobility, &hello);
-	rc = shm_send(c->sock, &hello, sizeof(hello), NULL, 0);
+	pg_fleet_hello(c->mobility, &hello);
+	hello.flags |= tables != NULL ? SHM_HELLO_HAS_TABLES : 0;
+	rc = shm_send(c->sock, &hello, sizeof(hello), tables, tables != NULL ? 2 : 0);
 	if (rc == 0)
 		rc = shm_recv(c->sock, &c->welcome, sizeof(c->welcome), &len, c->fds, SHM_FDS_MAX,
 			&c->n_fds);
@@ -108,23 +115,60 @@ struct pg_control *pg_control_connect(const char *path, bool mobility)
 
 	if (c == NULL)
 		return NULL;
-	c->sock = -1;
-	rc = greet(c, path, mobility);
+	*c = (struct pg_control){ .path = path, .mobility = mobility, .sock = -1 };
+	rc = greet(c, NULL);
 	if (rc < 0)
 		return fail(c, path, rc);
 	rc = attach(c);
 	return rc < 0 ? fail(c, "the dataplane's rings", rc) : c;
 }
 
+// Everything that belongs to one dataplane process. tables: take its two first descriptors.
+static void leave(struct pg_control *c, int tables[2])
+{
+	if (c->rings != NULL)
+		(void)munmap(c->rings, c->welcome.rings_size); // fails for bad arguments only
+	c->rings = NULL;
+	shm_view_done(&c->view);
+	if (tables != NULL) {
+		tables[0] = c->fds[FD_SESSIONS];
+		tables[1] = c->fds[FD_KEYS];
+		shm_close_all(c->fds + FD_RINGS, c->n_fds - FD_RINGS);
+	} else {
+		shm_close_all(c->fds, c->n_fds);
+	}
+	c->n_fds = 0;
+	shm_close_all(&c->sock, 1);
+	c->sock = -1;
+}
+
+bool pg_control_alone(const struct pg_control *c)
+{
+	struct pollfd p = { .fd = c->sock, .events = POLLIN };
+
+	return c->sock < 0 || (poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0);
+}
+
+int pg_control_again(struct pg_control *c)
+{
+	int rc;
+
+	if (c->sock >= 0)
+		leave(c, c->tables);
+	rc = greet(c, c->tables);
+	if (rc < 0) {
+		leave(c, NULL); // it isn't there yet
+		return rc;
+	}
+	shm_close_all(c->tables, 2);
+	return attach(c);
+}
+
 struct pg_control *pg_control_free(struct pg_control *c)
 {
 	if (c == NULL)
 		return NULL;
-	if (c->rings != NULL)
-		(void)munmap(c->rings, c->welcome.rings_size); // fails for bad arguments only
-	shm_view_done(&c->view);
-	shm_close_all(c->fds, c->n_fds);
-	shm_close_all(&c->sock, 1);
+	leave(c, NULL);
 	free(c);
 	return NULL;
 }

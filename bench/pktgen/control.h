@@ -15,6 +15,13 @@ struct pg_control *pg_control_connect(const char *path, bool mobility);
 // Disconnect; the dataplane keeps the sessions.
 struct pg_control *pg_control_free(struct pg_control *c);
 
+// Has the dataplane gone?
+bool pg_control_alone(const struct pg_control *c);
+
+// Greet the dataplane that took its place, and give it the tables of the one before: all sessions
+// go on. Returns 0, or -errno while there is none: try again.
+int pg_control_again(struct pg_control *c);
+
 uint32_t pg_control_slots(const struct pg_control *c);
 uint16_t pg_control_workers(const struct pg_control *c);
 

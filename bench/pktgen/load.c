@@ -47,6 +47,10 @@ static uint32_t choose(struct pg_load *l)
 	uint32_t n = l->fleet->n;
 	double u;
 
+	if (l->o.in_turn) {
+		l->next_turn = (l->next_turn + 1) % n;
+		return l->next_turn;
+	}
 	if (!l->o.zipf)
 		return (uint32_t)((random64(l) >> 32) * n >> 32);
 	// The k-th client gets about 1/k of the packets: the inverse of a logarithm.

@@ -22,6 +22,7 @@ enum pg_direction {
 struct pg_load_options {
 	uint16_t size; // bytes of inner packets; 0: a mix of 64, 576 and 1400 as 7 to 4 to 1
 	unsigned direction; // enum pg_direction
+	bool in_turn; // clients in turn
 	bool zipf; // clients by Zipf's law with exponent 1, else uniform
 	bool float_only; // moving clients send no reconfiguration Ping
 	bool sealed; // packets are encrypted; a forwarder doesn't care and the generator is faster
@@ -35,6 +36,7 @@ struct pg_load {
 	double hostile_due;
 	unsigned hostile_kind;
 	uint32_t next_mover;
+	uint32_t next_turn;
 	uint64_t *moved_tsc; // when a client moved, 0: answered
 	struct {
 		uint16_t len;

@@ -157,6 +157,7 @@ static int measure(struct run *r)
 
 	if (rc < 0)
 		return say("nothing comes back through the dataplane", rc);
+	(void)fprintf(stderr, "sending\n"); // for scripts that wait for it
 	if (r->o.search)
 		rc = pg_trial_search(&r->ends, &r->load, &r->o.trial, r->o.search_loss, &r->result);
 	else

@@ -36,6 +36,11 @@ static const char usage_text[] =
 	"  --rate N           packets a second, both ways together; 0: as many as go (default 0)\n"
 	"  --seconds N        of sending (default 5)\n"
 	"  --handovers N      clients that move, a second\n"
+	"  --in-turn          clients send in turn, not at random\n"
+	"  --restarts         the dataplane may be killed and started anew meanwhile: say how "
+	"long\n"
+	"                     nothing came, which sessions go on, and whether a packet-id came "
+	"twice\n"
 	"  --float            they send no Ping: their next data packet tells\n"
 	"  --hostile SHARE    frames of others for each good one: garbage, forged Pings, forged "
 	"data\n"
@@ -64,6 +69,8 @@ enum {
 	OPT_SECONDS,
 	OPT_HANDOVERS,
 	OPT_FLOAT,
+	OPT_IN_TURN,
+	OPT_RESTARTS,
 	OPT_HOSTILE,
 	OPT_SEARCH,
 	OPT_LOSS,
@@ -93,6 +100,8 @@ static const struct option long_options[] = {
 	{ "seconds", required_argument, NULL, OPT_SECONDS },
 	{ "handovers", required_argument, NULL, OPT_HANDOVERS },
 	{ "float", no_argument, NULL, OPT_FLOAT },
+	{ "in-turn", no_argument, NULL, OPT_IN_TURN },
+	{ "restarts", no_argument, NULL, OPT_RESTARTS },
 	{ "hostile", required_argument, NULL, OPT_HOSTILE },
 	{ "search", no_argument, NULL, OPT_SEARCH },
 	{ "loss", required_argument, NULL, OPT_LOSS },
@@ -208,6 +217,8 @@ static int take(struct pg_options *o, int c, const char *arg)
 	case OPT_FORWARDER: o->forwarder = true; return 0;
 	case OPT_ZIPF: o->load.zipf = true; return 0;
 	case OPT_FLOAT: o->load.float_only = true; return 0;
+	case OPT_IN_TURN: o->load.in_turn = true; return 0;
+	case OPT_RESTARTS: o->trial.restarts = true; return 0;
 	case OPT_SEARCH: o->search = true; return 0;
 	case OPT_NO_MOBILITY: o->mobility = false; return 0;
 	case OPT_JSON: o->json = arg; return 0;
@@ -234,6 +245,8 @@ static const char *conflict(const struct pg_options *o, bool in_process)
 		return "--forwarder passes packets of clients: --direction up";
 	if (o->pcap != NULL && o->load.direction == (PG_UP | PG_DOWN))
 		return "a capture is of one port: --direction up or down";
+	if (o->trial.restarts && (o->socket == NULL || o->search))
+		return "--restarts needs --socket, and no --search";
 	if (o->load.float_only && (o->load.direction & PG_UP) == 0)
 		return "--float needs packets of the clients: --direction up or both";
 	return NULL;

@@ -60,6 +60,10 @@ void pg_result_print(const struct pg_result *r, const struct pg_about *about)
 		printf("%lu hostile frames\n", (unsigned long)r->hostile);
 	if (r->bad > 0)
 		printf("%lu packets did not decrypt\n", (unsigned long)r->bad);
+	if (r->restarts > 0)
+		printf("%u restarts; longest silence %.1f ms; %u sessions go on; %lu packet-ids "
+		       "twice\n",
+			r->restarts, r->silence_ms, r->after, (unsigned long)r->repeated);
 	if (r->worker_cycles > 0)
 		printf("workers: %.0f TSC cycles a packet\n",
 			(double)r->worker_cycles /
@@ -104,8 +108,10 @@ int pg_result_json(const struct pg_result *r, const struct pg_about *about, cons
 	json_times(f, "latency_us", &r->latency);
 	json_times(f, "outage_us", &r->outage);
 	(void)fprintf(f,
+		"  \"restarts\": %u, \"silence_ms\": %.3f, \"after\": %u, \"repeated\": %lu,\n"
 		"  \"handovers\": %lu, \"answered\": %lu, \"hostile\": %lu, \"bad\": %lu,\n"
 		"  \"worker_cycles\": %lu, \"install_per_second\": %.0f\n}\n",
+		r->restarts, r->silence_ms, r->after, (unsigned long)r->repeated,
 		(unsigned long)r->moves, (unsigned long)r->answered, (unsigned long)r->hostile,
 		(unsigned long)r->bad, (unsigned long)r->worker_cycles, about->install_per_second);
 	bad = ferror(f) != 0;

@@ -16,6 +16,7 @@
 #define OPEN_EVERY 8u // every so many downlink packets one is decrypted, for its stamp
 #define WARM_UP_S 3.0
 #define SEARCH_STEPS 10u
+#define GREET_EVERY_S 0.002
 
 struct state {
 	struct pg_ends *e;
@@ -23,9 +24,12 @@ struct state {
 	struct pg_result *r;
 	double ns_per_cycle;
 	uint64_t last_rx; // TSC
+	uint64_t silence; // longest, in TSC cycles
+	uint64_t next_greeting; // TSC; while the dataplane is gone
 	unsigned turns;
 	unsigned opened;
 	bool up_next;
+	bool restarts;
 };
 
 static void latency(struct state *s, uint64_t sent_tsc)
@@ -54,6 +58,7 @@ static void from_inner(struct state *s, struct rte_mbuf *m)
 	c = &s->l->fleet->client[stamp.slot];
 	s->r->up.received++;
 	s->r->up.bytes += m->pkt_len - 14;
+	c->restarts = s->r->restarts;
 	if (stamp.seq <= c->up_seen)
 		s->r->up.reordered++;
 	else
@@ -90,6 +95,8 @@ static void from_outer(struct state *s, struct rte_mbuf *m)
 	s->r->down.received++;
 	s->r->down.bytes += o.plain_len;
 	s->r->down.to_old += !o.current;
+	c->restarts = s->r->restarts;
+	s->r->repeated += o.packet_id == c->down_seen;
 	if (o.packet_id <= c->down_seen)
 		s->r->down.reordered++;
 	else
@@ -117,9 +124,29 @@ static unsigned receive(struct state *s)
 		from_outer(s, pkt[i]);
 	rte_pktmbuf_free_bulk(pkt, n);
 	total += n;
-	if (total > 0)
-		s->last_rx = pg_tsc();
+	if (total > 0) {
+		uint64_t now = pg_tsc();
+
+		s->silence = RTE_MAX(s->silence, now - s->last_rx);
+		s->last_rx = now;
+	}
 	return total;
+}
+
+// The dataplane has gone: greet its successor as soon as there is one. Returns true while there is
+// none.
+static bool replaced(struct state *s)
+{
+	if (!s->restarts || !pg_control_alone(s->e->control))
+		return false;
+	if (pg_tsc() < s->next_greeting)
+		return true;
+	if (pg_control_again(s->e->control) == 0) {
+		s->r->restarts++;
+		return false;
+	}
+	s->next_greeting = pg_tsc() + (uint64_t)(pg_tsc_hz() * GREET_EVERY_S);
+	return true;
 }
 
 // What else has to be done in each turn: the workers' part where they are ours.
@@ -139,7 +166,7 @@ static void others(struct state *s)
 		return;
 	if (s->e->host != NULL)
 		(void)pg_host_turn(s->e->host); // nothing was asked for
-	if (s->e->control != NULL)
+	if (s->e->control != NULL && !replaced(s))
 		(void)pg_control_poll(s->e->control); // counted by the answers
 }
 
@@ -288,8 +315,13 @@ int pg_trial_run(struct pg_ends *e, struct pg_load *l, const struct pg_trial *t,
 	memset(ret_result, 0, sizeof(*ret_result));
 	pg_load_clear(l);
 	ret_result->offered = t->pps;
+	s.restarts = t->restarts;
+	s.last_rx = pg_tsc();
 	offer(&s, t);
+	ret_result->silence_ms = (double)s.silence * s.ns_per_cycle / 1e6;
 	drain(&s);
+	for (uint32_t i = 0; i < l->fleet->n && ret_result->restarts > 0; i++)
+		ret_result->after += l->fleet->client[i].restarts == ret_result->restarts;
 	ret_result->hostile = l->hostile_sent;
 	ret_result->moves = l->moves;
 	return 0;

@@ -41,6 +41,10 @@ struct pg_result {
 	uint64_t hostile;
 	uint64_t moves;
 	uint64_t answered; // moves whose first authentic packet came
+	uint32_t restarts; // of the dataplane
+	double silence_ms; // longest time from a packet to the next one
+	uint32_t after; // sessions of which a packet came since the last restart
+	uint64_t repeated; // downlink packets with an id that was used before
 	uint64_t worker_cycles; // TSC cycles of the workers' busy iterations, in process only
 	struct pg_hdr latency; // ns
 	struct pg_hdr outage; // ns, from a move to the first authentic packet there
@@ -50,6 +54,7 @@ struct pg_trial {
 	double pps; // good packets a second, both ways together; 0: as many as the ports take
 	double seconds;
 	double moves_per_second;
+	bool restarts; // the dataplane may be replaced meanwhile
 	bool progress; // show it on a terminal
 };
 
