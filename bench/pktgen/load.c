@@ -38,7 +38,6 @@ void pg_load_done(struct pg_load *l)
 
 void pg_load_clear(struct pg_load *l)
 {
-	l->hostile_sent = 0;
 	l->moves = 0;
 }
 
@@ -125,7 +124,6 @@ void pg_load_hostile(struct pg_load *l, struct rte_mbuf *m)
 	unsigned kind = l->hostile_kind++ % (PG_HOSTILE_KINDS + 1);
 	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
 
-	l->hostile_sent++;
 	if (kind < PG_HOSTILE_KINDS || l->replays == 0) {
 		set_len(m,
 			pg_frame_hostile(l->fleet, kind % PG_HOSTILE_KINDS, choose(l), size_of(l),

@@ -44,7 +44,6 @@ struct pg_load {
 	} replay[PG_REPLAYS];
 	unsigned replays;
 	// Counted since the last pg_load_clear().
-	uint64_t hostile_sent;
 	uint64_t moves;
 };
 

@@ -247,6 +247,8 @@ static const char *conflict(const struct pg_options *o, bool in_process)
 		return "a capture is of one port: --direction up or down";
 	if (o->trial.restarts && (o->socket == NULL || o->search))
 		return "--restarts needs --socket, and no --search";
+	if (o->load.hostile > 0 && (o->load.direction & PG_UP) == 0)
+		return "--hostile goes with packets of the clients: --direction up or both";
 	if (o->load.float_only && (o->load.direction & PG_UP) == 0)
 		return "--float needs packets of the clients: --direction up or both";
 	return NULL;

@@ -180,16 +180,30 @@ static unsigned transmit(uint16_t port, struct rte_mbuf **pkt, unsigned n)
 	return sent;
 }
 
-static void send_hostile(struct state *s, unsigned good)
+// Send n good frames with what is due of hostile ones between them, so that a full port refuses
+// both alike. Returns how many good ones it took.
+static unsigned transmit_mixed(struct state *s, struct rte_mbuf **good, unsigned n)
 {
-	struct rte_mbuf *pkt[PG_LOAD_BURST];
-	unsigned n = pg_load_hostile_due(s->l, good);
+	struct rte_mbuf *bad[PG_LOAD_BURST], *all[2 * PG_LOAD_BURST];
+	unsigned due = pg_load_hostile_due(s->l, n), g = 0, b = 0, total = 0, sent;
+	bool is_good[2 * PG_LOAD_BURST];
 
-	if (n == 0 || rte_pktmbuf_alloc_bulk(s->e->pool, pkt, n) != 0)
-		return;
-	for (unsigned i = 0; i < n; i++)
-		pg_load_hostile(s->l, pkt[i]);
-	(void)transmit(s->e->outer, pkt, n); // what the port refuses did no harm
+	if (due > 0 && rte_pktmbuf_alloc_bulk(s->e->pool, bad, due) != 0)
+		due = 0;
+	for (unsigned i = 0; i < due; i++)
+		pg_load_hostile(s->l, bad[i]);
+	while (g < n || b < due) {
+		is_good[total] = b == due || (g < n && g * due <= b * n);
+		all[total] = is_good[total] ? good[g] : bad[b];
+		g += is_good[total];
+		b += !is_good[total];
+		total++;
+	}
+	sent = transmit(s->e->outer, all, total);
+	for (unsigned i = g = 0; i < sent; i++)
+		g += is_good[i];
+	s->r->hostile += sent - g;
+	return g;
 }
 
 static void send_good(struct state *s, unsigned n)
@@ -208,11 +222,12 @@ static void send_good(struct state *s, unsigned n)
 		return;
 	}
 	pg_load_good(s->l, pkt, n, up, pg_tsc());
-	sent = transmit(up ? s->e->outer : s->e->inner, pkt, n);
+	if (up && s->l->o.hostile > 0)
+		sent = transmit_mixed(s, pkt, n);
+	else
+		sent = transmit(up ? s->e->outer : s->e->inner, pkt, n);
 	way->sent += sent;
 	way->refused += n - sent;
-	if (s->l->o.hostile > 0)
-		send_hostile(s, n);
 }
 
 static void move_one(struct state *s)
@@ -322,7 +337,6 @@ int pg_trial_run(struct pg_ends *e, struct pg_load *l, const struct pg_trial *t,
 	drain(&s);
 	for (uint32_t i = 0; i < l->fleet->n && ret_result->restarts > 0; i++)
 		ret_result->after += l->fleet->client[i].restarts == ret_result->restarts;
-	ret_result->hostile = l->hostile_sent;
 	ret_result->moves = l->moves;
 	return 0;
 }
