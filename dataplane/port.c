@@ -3,10 +3,12 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <rte_bus_pci.h>
 #include <rte_dev.h>
@@ -102,6 +104,37 @@ int dp_port_probe(struct dp_port_state *p, uint16_t wanted, bool exact)
 	return 0;
 }
 
+// net_tap asks the kernel for a signal a packet, on a real-time signal, which queues: under load
+// the process spends half its time on them, and threads that sleep are woken for nothing. Without
+// the first one its receive function simply reads, and our workers sleep on the descriptor. So
+// signals are switched off while the interface is still down and none can have come.
+static void signals_off(const struct dp_port_state *p)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *entry;
+
+	if (dir == NULL)
+		return;
+	while ((entry = readdir(dir)) != NULL) {
+		char target[32];
+		ssize_t n = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
+		int fd = atoi(entry->d_name), flags;
+
+		if (n <= 0)
+			continue;
+		target[n] = '\0';
+		if (strcmp(target, "/dev/net/tun") != 0)
+			continue;
+		flags = fcntl(fd, F_GETFL);
+		if (flags < 0 || (flags & O_ASYNC) == 0)
+			continue;
+		if (fcntl(fd, F_SETFL, flags & ~O_ASYNC) < 0)
+			dp_log(DP_LOG_NOTICE, "%s: %s keeps its signals: %s", p->device.role,
+				p->device.name, strerror(errno));
+	}
+	(void)closedir(dir); // read only
+}
+
 static int setup_queues(struct dp_port_state *p, struct rte_mempool *pool)
 {
 	uint16_t rxd = p->descriptors, txd = p->descriptors;
@@ -167,6 +200,8 @@ static int start(struct dp_port_state *p, struct rte_mempool *pool)
 
 	if (rc == 0)
 		rc = setup_queues(p, pool);
+	if (rc == 0 && (p->device.port_flags & DP_PORT_KERNEL_PEER) != 0)
+		signals_off(p);
 	if (rc == 0)
 		rc = rte_eth_dev_start(p->port.id);
 	if (rc < 0)
