@@ -50,7 +50,9 @@ struct dp_meta {
 	uint8_t key_id;
 	uint8_t which; // key slot
 	uint8_t port_index; // DP_HANDOFF_FRAME and exception path: index of core->port
-	uint32_t reserved[9];
+	uint32_t reserved32;
+	uint64_t long_id; // legacy branch: packet-id with its time
+	uint32_t reserved[6];
 };
 static_assert(sizeof(struct dp_meta) == 64, "private area of an mbuf is one line");
 

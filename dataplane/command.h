@@ -22,5 +22,9 @@ int dp_cmd_key_finish(struct dp_worker *w, const struct shm_cmd *cmd);
 int dp_cmd_key_drop(struct dp_worker *w, const struct shm_cmd *cmd);
 int dp_cmd_key_drop_finish(struct dp_worker *w, const struct shm_cmd *cmd);
 
-// Expand both directions of a key slot whose raw keys are filled. Returns 0 or -EINVAL.
-int dp_key_expand(struct dp_crypto *crypto, struct shm_key_slot *k);
+// Expand both directions of a key slot whose raw keys are filled. Returns 0 or -errno.
+int dp_key_expand(struct dp_worker *w, struct shm_key_slot *k);
+// Wipe a key slot that this process filled or expanded, and what its cells point to.
+void dp_key_wipe(struct shm_key_slot *k);
+// Free what all cells point to, for dp_core_done(): the table stays for the next dataplane.
+void dp_keys_forget(struct dp_core *core);

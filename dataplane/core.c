@@ -11,8 +11,10 @@
 #include <rte_malloc.h>
 #include <rte_random.h>
 
+#include "dataplane/command.h"
 #include "dataplane/index_addr.h"
 #include "dataplane/index_iroute.h"
+#include "dataplane/legacy.h"
 #include "dataplane/path.h"
 #include "dataplane/wake.h"
 
@@ -52,6 +54,7 @@ static void worker_free(struct dp_worker *w)
 	rte_ring_free(w->to_main);
 	(void)dp_frag_table_free(w->frags);
 	(void)dp_crypto_free(w->crypto);
+	(void)dp_legacy_free(w->legacy);
 	if (w->event_fd >= 0)
 		(void)close(w->event_fd);
 	explicit_bzero(w->pending, sizeof(w->pending));
@@ -106,8 +109,9 @@ static int worker_create(struct dp_core *core, uint16_t index, unsigned n)
 	w->crypto = dp_crypto_create();
 	if (w->crypto == NULL)
 		return -errno;
+	w->legacy = dp_legacy_create();
 	w->frags = dp_frag_table_create();
-	if (w->frags == NULL)
+	if (w->frags == NULL || w->legacy == NULL)
 		return -ENOMEM;
 	rc = worker_rings(w, n);
 	if (rc < 0)
@@ -162,7 +166,8 @@ int dp_core_init(struct dp_core *core)
 	rc = -ENOMEM;
 	core->addr = dp_addr_index_create(core->sessions, rte_rand());
 	core->iroute = dp_iroute_index_create(core->qsbr);
-	if (core->addr == NULL || core->iroute == NULL)
+	core->legacy = dp_legacy_core_create();
+	if (core->addr == NULL || core->iroute == NULL || core->legacy == NULL)
 		goto fail;
 	for (uint16_t i = 0; i < core->workers; i++) {
 		rc = worker_create(core, i, n);
@@ -183,6 +188,9 @@ void dp_core_done(struct dp_core *core)
 		worker_free(core->worker[i]);
 		core->worker[i] = NULL;
 	}
+	dp_keys_forget(core);
+	dp_legacy_core_free(core->legacy);
+	core->legacy = NULL;
 	core->addr = dp_addr_index_free(core->addr);
 	core->iroute = dp_iroute_index_free(core->iroute);
 	rte_free(core->qsbr);

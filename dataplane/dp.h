@@ -36,6 +36,8 @@ struct dp_tunnel_index;
 struct dp_iroute_index;
 struct dp_next_hops; // neighbour and route tables; dataplane/route.h
 struct dp_sid_index; // dataplane/sid_index.h
+struct dp_legacy; // dataplane/legacy.h
+struct dp_legacy_core;
 
 enum dp_port_flag {
 	DP_PORT_OUTER = 1u << 0, // carries datagrams of clients
@@ -128,6 +130,7 @@ struct dp_core {
 	struct rte_rcu_qsbr *qsbr; // thread id: index of the worker
 	struct dp_addr_index *addr; // V1 sessions by UDP address; workers write it, under its lock
 	struct dp_iroute_index *iroute; // networks behind clients; as addr
+	struct dp_legacy_core *legacy; // dataplane/legacy.h; made by dp_core_init()
 	struct dp_sid_index *sid; // main writes; set by main before workers start
 	// MAC of the frames that answer for tunnel addresses on the inner port: differs from the
 	// port's, which is the kernel's own on net_tap. Set by dp_core_init().

@@ -34,6 +34,10 @@
 	X(bad_tag, "authentication failed at the known address")                                   \
 	X(bad_tag_moved, "authentication failed from a new address")                               \
 	X(bad_tag_reconf, "authentication failed on a reconfiguration Ping")                       \
+	X(bad_padding, "authentic packet whose padding is wrong")                                  \
+	X(bad_framing, "byte of compression framing that nobody defined")                          \
+	X(compressed, "packet that is really compressed")                                          \
+	X(bad_fragment, "fragment inside the encryption that fits no packet")                      \
 	X(replay, "packet-id was seen before")                                                     \
 	X(replay_old, "packet-id is older than the window")                                        \
 	X(reconf_not_ping, "reconfiguration Ping that carries no Ping")                            \
@@ -52,6 +56,7 @@
 	X(inner_not_ip, "inner frame that is neither IP nor ARP")                                  \
 	X(inner_no_session, "inner packet to an address that no session has")                      \
 	X(no_tx_key, "session has no key to send with yet")                                        \
+	X(no_peer, "peer of a static key was not heard yet")                                       \
 	X(tx_id_exhausted, "all packet-ids of the sending key are used")                           \
 	X(paused, "address was proven to be another session's")                                    \
 	X(unconfirmed_move, "too much for an endpoint that is not confirmed yet")                  \
@@ -120,6 +125,8 @@ enum dp_drop {
 	X(frags_merged, "fragments that became part of a datagram (end)")                          \
 	X(reassembled, "datagrams put together from fragments")                                    \
 	X(frags_made, "fragments made, inner and outer")                                           \
+	X(inner_frags_merged, "fragments inside the encryption, kept for their packet (end)")      \
+	X(inner_frags_made, "fragments made inside the encryption")                                \
 	X(mss_clamped, "TCP SYNs whose MSS was lowered")                                           \
 	X(icmp_sent, "ICMP errors sent")                                                           \
 	X(key_switches, "sending keys switched")                                                   \

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Packets that another worker has to go on with: one ring for each pair of workers, filled in
 // batches. Source: decisions.md D4, D12, D14.
+#include "dataplane/legacy.h"
 #include "dataplane/path.h"
 
 static void flush_to(struct dp_worker *w, uint16_t to)
@@ -111,6 +112,8 @@ static void take(struct dp_worker *w, struct rte_mbuf *m)
 	}
 	if (dp_owner(w->core, meta->slot) != w->index)
 		dp_handoff(w, dp_owner(w->core, meta->slot), m, DP_HANDOFF_RX);
+	else if (dp_dir_flags(w->core, meta->slot) & SHM_DIR_LEGACY)
+		dp_legacy_owned(w, m);
 	else
 		dp_lookup_owned(w, m);
 }

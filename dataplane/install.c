@@ -7,8 +7,14 @@
 #include "dataplane/index_addr.h"
 #include "dataplane/index_iroute.h"
 #include "dataplane/index_tunnel.h"
+#include "dataplane/legacy.h"
 #include "dataplane/path.h"
 #include "protocol/opcode.h"
+
+// What control may say of a session's format.
+#define DIR_FLAGS                                                                                  \
+	(SHM_DIR_DATA_V1 | SHM_DIR_MOBILITY | SHM_DIR_LEGACY | SHM_DIR_EPOCH | SHM_DIR_STATIC |    \
+		SHM_DIR_LAZY)
 
 // Room in the ring was made sure of before the command was taken.
 static void tell_main(struct dp_worker *w, enum dp_main_kind kind, enum dp_sid_kind sid_kind,
@@ -72,6 +78,8 @@ static void fill_limits(struct shm_session *s, const struct shm_cmd_install *c)
 	s->mss4 = c->mss4;
 	s->mss6 = c->mss6;
 	s->tun_mtu = c->tun_mtu;
+	s->compress = c->compress;
+	s->fragment_max = c->fragment_max;
 	memcpy(s->name, c->name, SHM_NAME_LEN);
 	s->name[SHM_NAME_LEN - 1] = '\0';
 }
@@ -112,6 +120,11 @@ static int index_new(struct dp_worker *w, const struct shm_cmd *cmd)
 		if (rc < 0)
 			goto undo_tunnel6;
 	}
+	if (c->dir_flags & SHM_DIR_STATIC) {
+		rc = dp_legacy_port_add(w->core, cmd->slot, c->endpoint.local_port_be);
+		if (rc < 0)
+			goto undo_tunnel6;
+	}
 	if (other != SHM_SLOT_NONE)
 		atomic_fetch_or(&w->core->dir[other].flags, SHM_DIR_ADDRESS_TAKEN);
 	return 0;
@@ -123,18 +136,25 @@ undo_tunnel4:
 	return rc;
 }
 
+// The peer of a static key may be unknown yet.
+static bool endpoint_allowed(struct dp_worker *w, const struct shm_cmd_install *c)
+{
+	return ((c->dir_flags & SHM_DIR_STATIC) != 0 && c->endpoint.remote.family == 0) ||
+		dp_endpoint_allowed(w, &c->endpoint);
+}
+
 static int install_new(struct dp_worker *w, const struct shm_cmd *cmd)
 {
 	const struct shm_cmd_install *c = &cmd->install;
 	struct shm_dir *d = &w->core->dir[cmd->slot];
-	uint8_t flags = c->dir_flags & (SHM_DIR_DATA_V1 | SHM_DIR_MOBILITY);
+	uint8_t flags = c->dir_flags & DIR_FLAGS;
 	uint8_t expected = SHM_STATE_FREE;
 	int rc;
 
 	if (cmd->generation !=
 		(uint16_t)(atomic_load_explicit(&d->generation, memory_order_relaxed) + 1))
 		return -ESTALE;
-	if (w->config == NULL || !dp_endpoint_allowed(w, &c->endpoint) ||
+	if (w->config == NULL || !endpoint_allowed(w, c) ||
 		!dp_is_listener(w->config, c->endpoint.local.family, c->endpoint.local.bytes,
 			c->endpoint.local_port_be))
 		return -EINVAL;
@@ -193,6 +213,8 @@ static int replace_format(struct dp_worker *w, uint32_t slot, uint8_t new_flags)
 	uint32_t other = SHM_SLOT_NONE;
 	int rc;
 
+	if ((new_flags & SHM_DIR_STATIC) != (old_flags & SHM_DIR_STATIC))
+		return -EINVAL; // the port is another server then
 	if ((new_flags & SHM_DIR_DATA_V1) == (old_flags & SHM_DIR_DATA_V1))
 		return 0;
 	if (old_flags & SHM_DIR_DATA_V1) {
@@ -210,7 +232,7 @@ static int replace(struct dp_worker *w, const struct shm_cmd *cmd)
 	const struct shm_cmd_install *c = &cmd->install;
 	struct shm_session *s = dp_session(w, cmd->slot);
 	struct shm_dir *d = &w->core->dir[cmd->slot];
-	uint8_t wanted = c->dir_flags & (SHM_DIR_DATA_V1 | SHM_DIR_MOBILITY);
+	uint8_t wanted = c->dir_flags & DIR_FLAGS;
 	uint8_t keep;
 	int rc;
 
@@ -263,6 +285,8 @@ int dp_cmd_remove(struct dp_worker *w, const struct shm_cmd *cmd)
 	tunnel_del(w, &s->tunnel6, cmd->slot, cmd->generation);
 	if (dp_dir_flags(w->core, cmd->slot) & SHM_DIR_DATA_V1)
 		dp_addr_index_del(w->core->addr, dp_own_endpoint(s), cmd->slot);
+	if (dp_dir_flags(w->core, cmd->slot) & SHM_DIR_STATIC)
+		dp_legacy_port_del(w->core, cmd->slot, dp_own_endpoint(s)->local_port_be);
 	return DP_CMD_WAIT;
 }
 
@@ -272,7 +296,8 @@ int dp_cmd_remove_finish(struct dp_worker *w, const struct shm_cmd *cmd)
 
 	if (dp_iroute_index_del_slot(w->core->iroute, cmd->slot) == -EAGAIN)
 		return DP_CMD_RETRY;
-	explicit_bzero(&w->core->keys[cmd->slot], sizeof(struct shm_keys));
+	for (unsigned i = 0; i < SHM_KEY_SLOTS; i++)
+		dp_key_wipe(&w->core->keys[cmd->slot].key[i]);
 	atomic_store_explicit(&d->owner, SHM_OWNER_NONE, memory_order_relaxed);
 	atomic_store_explicit(&d->tx_owner, SHM_OWNER_NONE, memory_order_relaxed);
 	atomic_store_explicit(&d->state, SHM_STATE_FREE, memory_order_release);

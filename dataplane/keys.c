@@ -4,19 +4,55 @@
 #include <string.h>
 
 #include "dataplane/command.h"
+#include "dataplane/legacy.h"
 #include "dataplane/path.h"
 
-int dp_key_expand(struct dp_crypto *crypto, struct shm_key_slot *k)
+int dp_key_expand(struct dp_worker *w, struct shm_key_slot *k)
 {
-	int rc = dp_crypto_expand(
-		crypto, k->cipher, k->rx_raw.cipher_key, k->rx_raw.hmac_key, k->rx_cell);
+	struct dp_crypto *crypto = w->crypto;
+	int rc;
 
+	if (!dp_crypto_has(k->cipher)) {
+		k->stamp = 0; // no other process can use these cells
+		return dp_legacy_keys(w->legacy, k);
+	}
+	rc = dp_crypto_expand(
+		crypto, k->cipher, k->rx_raw.cipher_key, k->rx_raw.hmac_key, k->rx_cell);
 	if (rc == 0)
 		rc = dp_crypto_expand(
 			crypto, k->cipher, k->tx_raw.cipher_key, k->tx_raw.hmac_key, k->tx_cell);
 	if (rc == 0)
 		k->stamp = dp_crypto_stamp(crypto);
 	return rc;
+}
+
+// Cells of ciphers that aren't AEAD point to what OpenSSL made.
+static bool has_contexts(const struct shm_key_slot *k)
+{
+	return k->used != 0 && !dp_crypto_has(k->cipher);
+}
+
+void dp_key_wipe(struct shm_key_slot *k)
+{
+	if (has_contexts(k)) {
+		dp_legacy_cell_done((struct dp_legacy_cell *)k->rx_cell);
+		dp_legacy_cell_done((struct dp_legacy_cell *)k->tx_cell);
+	}
+	explicit_bzero(k, sizeof(*k));
+}
+
+void dp_keys_forget(struct dp_core *core)
+{
+	for (uint32_t slot = 0; core->keys != NULL && slot < core->sessions; slot++) {
+		for (unsigned i = 0; i < SHM_KEY_SLOTS; i++) {
+			struct shm_key_slot *k = &core->keys[slot].key[i];
+
+			if (!has_contexts(k))
+				continue;
+			dp_legacy_cell_done((struct dp_legacy_cell *)k->rx_cell);
+			dp_legacy_cell_done((struct dp_legacy_cell *)k->tx_cell);
+		}
+	}
 }
 
 static uint8_t tx_slot(struct shm_session *s)
@@ -30,13 +66,16 @@ static int fill(struct dp_worker *w, const struct shm_cmd *cmd)
 	const struct shm_cmd_key *c = &cmd->key;
 	struct shm_session *s = dp_session(w, cmd->slot);
 	struct shm_key_slot *k = &w->core->keys[cmd->slot].key[c->which];
+	uint8_t flags = dp_dir_flags(w->core, cmd->slot);
 	int rc;
 
 	k->rx_raw = c->rx;
 	k->tx_raw = c->tx;
 	k->cipher = c->cipher;
 	k->key_id = c->key_id;
-	rc = dp_key_expand(w->crypto, k);
+	k->digest = c->digest;
+	k->flags = flags & (SHM_DIR_EPOCH | SHM_DIR_STATIC);
+	rc = dp_key_expand(w, k);
 	if (rc < 0) {
 		explicit_bzero(k, sizeof(*k));
 		return rc;
@@ -46,10 +85,15 @@ static int fill(struct dp_worker *w, const struct shm_cmd *cmd)
 	s->rx_key[c->which].age = c->age;
 	s->rx_key[c->which].key_id = c->key_id;
 	s->rx_key[c->which].cipher = c->cipher;
+	s->rx_key[c->which].digest = c->digest;
 	s->tx_key[c->which].key_id = c->key_id;
 	s->tx_key[c->which].cipher = c->cipher;
+	s->tx_key[c->which].digest = c->digest;
 	s->tx_key[c->which].age = c->age;
-	atomic_store_explicit(&s->tx_key[c->which].next, 1, memory_order_relaxed);
+	atomic_store_explicit(
+		&s->tx_key[c->which].next, dp_legacy_first_id(flags, c), memory_order_relaxed);
+	if (flags & SHM_DIR_LEGACY)
+		dp_legacy_shape(w->core, cmd->slot, c->cipher, c->digest);
 	atomic_store_explicit(&s->rx_key[c->which].installed, 1, memory_order_release);
 	atomic_store_explicit(&s->tx_switch_ms, w->now_ms + c->tx_delay_ms, memory_order_relaxed);
 	atomic_store_explicit(&s->tx_plan, c->which, memory_order_release);
@@ -58,13 +102,25 @@ static int fill(struct dp_worker *w, const struct shm_cmd *cmd)
 	return 0;
 }
 
+// A cipher that this machine has, in a session that goes the way of its packets.
+static bool key_fits(struct dp_worker *w, const struct shm_cmd *cmd)
+{
+	const struct shm_cmd_key *c = &cmd->key;
+	uint8_t flags = dp_dir_flags(w->core, cmd->slot);
+
+	if (dp_crypto_has(c->cipher))
+		return (flags & (SHM_DIR_STATIC | SHM_DIR_EPOCH)) == 0;
+	return (flags & SHM_DIR_LEGACY) != 0 && (flags & SHM_DIR_EPOCH) == 0 &&
+		dp_legacy_has(w->legacy->crypto, c->cipher, c->digest);
+}
+
 int dp_cmd_key(struct dp_worker *w, const struct shm_cmd *cmd)
 {
 	const struct shm_cmd_key *c = &cmd->key;
 	struct shm_session *s = dp_session(w, cmd->slot);
 	struct shm_keys *keys = &w->core->keys[cmd->slot];
 
-	if (!dp_crypto_has(c->cipher))
+	if (!key_fits(w, cmd))
 		return -EINVAL;
 	// "Newest" is ordered by age, so a later key must say that it is later.
 	if (keys->key[c->which ^ 1].used != 0 && c->age <= s->rx_key[c->which ^ 1].age)
@@ -89,7 +145,7 @@ int dp_cmd_key_finish(struct dp_worker *w, const struct shm_cmd *cmd)
 		atomic_store_explicit(&s->rx_key[c->which].installed, 1, memory_order_release);
 		return -EBUSY;
 	}
-	explicit_bzero(&w->core->keys[cmd->slot].key[c->which], sizeof(struct shm_key_slot));
+	dp_key_wipe(&w->core->keys[cmd->slot].key[c->which]);
 	return fill(w, cmd);
 }
 
@@ -119,7 +175,7 @@ int dp_cmd_key_drop_finish(struct dp_worker *w, const struct shm_cmd *cmd)
 	struct shm_session *s = dp_session(w, cmd->slot);
 	uint8_t which = (uint8_t)cmd->which;
 
-	explicit_bzero(&w->core->keys[cmd->slot].key[which], sizeof(struct shm_key_slot));
+	dp_key_wipe(&w->core->keys[cmd->slot].key[which]);
 	s->rx_key[which].key_id = 0;
 	s->rx_key[which].cipher = 0;
 	return 0;

@@ -232,6 +232,8 @@ void dp_stage_decrypt(struct dp_worker *w);
 int dp_decrypt_one(struct dp_worker *w, struct rte_mbuf *m, bool *ret_newest);
 // True when a packet of this key and id was sent after all that were accepted.
 bool dp_is_newest(const struct shm_session *s, unsigned which, uint64_t id);
+// May one more unproven packet be served, of so many since start (TSC)? False: dropped.
+bool dp_admit(struct dp_worker *w, struct rte_mbuf *m, uint64_t start, unsigned served);
 // Unproven packets within their budget (stage_recover.c).
 void dp_stage_recover(struct dp_worker *w);
 // Decrypted packets: Ping, OCC, source address, route (stage_inner.c).

@@ -6,6 +6,7 @@
 #include "dataplane/command.h"
 #include "dataplane/index_addr.h"
 #include "dataplane/index_tunnel.h"
+#include "dataplane/legacy.h"
 #include "dataplane/path.h"
 #include "shm/session.h"
 
@@ -21,26 +22,37 @@ static void free_slot(struct dp_core *core, uint32_t slot)
 	atomic_store_explicit(&d->state, SHM_STATE_FREE, memory_order_release);
 }
 
+static bool has_cipher(struct dp_worker *w, const struct shm_key_slot *k, uint8_t flags)
+{
+	if (dp_crypto_has(k->cipher))
+		return true;
+	return (flags & SHM_DIR_LEGACY) != 0 &&
+		dp_legacy_has(w->legacy->crypto, k->cipher, k->digest);
+}
+
 // One key slot. What was not complete, or was on its way out, is wiped.
 static void restore_key(struct dp_core *core, uint32_t slot, unsigned which)
 {
-	struct dp_crypto *crypto = core->worker[0]->crypto;
+	struct dp_worker *w = core->worker[0];
 	struct shm_session *s = &core->session[slot];
 	struct shm_key_slot *k = &core->keys[slot].key[which];
 	uint64_t next = atomic_load_explicit(&s->tx_key[which].next, memory_order_relaxed);
-	bool ok = k->used == 1 && dp_crypto_has(k->cipher) && k->key_id <= OVPN_KEY_ID_MAX &&
+	uint8_t flags = dp_dir_flags(core, slot);
+	bool ok = k->used == 1 && has_cipher(w, k, flags) && k->key_id <= OVPN_KEY_ID_MAX &&
 		k->cipher == s->rx_key[which].cipher && k->cipher == s->tx_key[which].cipher &&
 		k->key_id == s->rx_key[which].key_id && k->key_id == s->tx_key[which].key_id &&
 		atomic_load_explicit(&s->rx_key[which].installed, memory_order_acquire) == 1;
 
-	if (ok && k->stamp != dp_crypto_stamp(crypto))
-		ok = dp_key_expand(crypto, k) == 0;
+	if (ok && k->stamp != dp_crypto_stamp(w->crypto))
+		ok = dp_key_expand(w, k) == 0;
 	if (!ok) {
 		explicit_bzero(k, sizeof(*k));
 		atomic_store_explicit(&s->rx_key[which].installed, 0, memory_order_relaxed);
 		return;
 	}
-	if (next <= OVPN_PACKET_ID_MAX)
+	if (flags & SHM_DIR_LEGACY)
+		dp_legacy_shape(core, slot, k->cipher, k->digest);
+	if (next <= OVPN_PACKET_ID_MAX || dp_legacy_long_ids(flags, k->cipher))
 		atomic_store_explicit(
 			&s->tx_key[which].next, next + ID_MARGIN, memory_order_relaxed);
 }
@@ -87,6 +99,8 @@ static int restore_indexes(struct dp_core *core, uint32_t slot, uint16_t generat
 				config->tunnel, core->dir, &s->tunnel6, slot, generation) < 0)
 			return -EINVAL;
 	}
+	if (flags & SHM_DIR_STATIC)
+		(void)dp_legacy_port_add(core, slot, dp_own_endpoint(s)->local_port_be);
 	if (flags & SHM_DIR_DATA_V1)
 		(void)dp_addr_index_add(
 			core->addr, core->session, dp_own_endpoint(s), slot, &other);
@@ -100,6 +114,15 @@ static int restore_indexes(struct dp_core *core, uint32_t slot, uint16_t generat
 	return 0;
 }
 
+// The peer of a static key may be unknown yet.
+static bool endpoint_ok(struct dp_core *core, uint32_t slot)
+{
+	const struct shm_endpoint *ep = dp_own_endpoint(&core->session[slot]);
+
+	return shm_endpoint_check(ep) == 0 ||
+		((dp_dir_flags(core, slot) & SHM_DIR_STATIC) != 0 && ep->remote.family == 0);
+}
+
 static bool restore_slot(struct dp_core *core, uint32_t slot)
 {
 	struct shm_dir *d = &core->dir[slot];
@@ -109,7 +132,7 @@ static bool restore_slot(struct dp_core *core, uint32_t slot)
 
 	if (state == SHM_STATE_FREE)
 		return false;
-	if (state != SHM_STATE_LIVE || shm_endpoint_check(dp_own_endpoint(s)) < 0) {
+	if (state != SHM_STATE_LIVE || !endpoint_ok(core, slot)) {
 		free_slot(core, slot);
 		return false;
 	}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Plaintext on its way to a client, at the one worker that draws the session's packet-ids.
 // Source: protocol.md 9.4, 11.3; decisions.md D4, C9, C16.
+#include "dataplane/legacy.h"
 #include "dataplane/path.h"
 #include "protocol/ping.h"
 #include "shm/session.h"
@@ -101,6 +102,10 @@ static bool prepare(struct dp_worker *w, struct rte_mbuf *m, struct dp_crypto_op
 			return false;
 		}
 	}
+	if (unlikely(dp_dir_flags(w->core, slot) & SHM_DIR_LEGACY)) {
+		dp_legacy_down(w, m, (unsigned)which);
+		return false;
+	}
 	op->packet_id = draw(w, s, slot, which);
 	if (unlikely(op->packet_id == 0)) {
 		dp_drop(w, m, DP_DROP_tx_id_exhausted);
@@ -146,6 +151,8 @@ void dp_stage_encrypt(struct dp_worker *w)
 			in->pkt[n++] = in->pkt[i];
 	}
 	in->n = 0;
+	if (unlikely(w->legacy->tx_n > 0))
+		dp_stage_legacy_seal(w);
 	if (n == 0)
 		return;
 	dp_count(w, DP_COUNT_encrypted, dp_crypto_seal(w->crypto, w->op, n));

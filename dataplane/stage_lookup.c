@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "dataplane/index_addr.h"
+#include "dataplane/legacy.h"
 #include "dataplane/path.h"
 #include "protocol/mobility.h"
 #include "protocol/opcode.h"
@@ -94,17 +95,19 @@ static inline void found(struct dp_worker *w, struct rte_mbuf *m)
 	struct dp_meta *meta = dp_meta(m);
 	struct shm_dir *d = &w->core->dir[meta->slot];
 	struct shm_endpoint ep;
-	bool v1;
 	uint16_t owner;
+	uint8_t flags;
 
 	if (atomic_load_explicit(&d->state, memory_order_acquire) != SHM_STATE_LIVE) {
 		dp_drop(w, m, DP_DROP_no_session);
 		return;
 	}
 	meta->generation = atomic_load_explicit(&d->generation, memory_order_relaxed);
-	v1 = atomic_load_explicit(&d->flags, memory_order_relaxed) & SHM_DIR_DATA_V1;
-	if (v1 != (meta->opcode == OVPN_P_DATA_V1)) {
-		dp_drop(w, m, DP_DROP_wrong_format);
+	flags = atomic_load_explicit(&d->flags, memory_order_relaxed);
+	// Another format than the opcode's, or one with stages of its own.
+	if (unlikely((flags & (SHM_DIR_DATA_V1 | SHM_DIR_LEGACY)) !=
+		    (meta->opcode == OVPN_P_DATA_V1 ? SHM_DIR_DATA_V1 : 0))) {
+		dp_legacy_found(w, m, flags);
 		return;
 	}
 	owner = dp_owner(w->core, meta->slot);
@@ -125,7 +128,7 @@ static void by_address(struct dp_worker *w, struct rte_mbuf *m)
 {
 	struct dp_meta *meta = dp_meta(m);
 	struct shm_endpoint ep;
-	bool size = reconf_size(meta);
+	bool size = reconf_size(meta) || dp_legacy_reconf_len(w->core, meta->data_len);
 
 	if (size && mobility_on(w)) {
 		alignas(8) uint8_t sid[OVPN_SID_LEN];
@@ -142,6 +145,8 @@ static void by_address(struct dp_worker *w, struct rte_mbuf *m)
 	}
 	dp_frame_endpoint(m, &ep);
 	meta->slot = dp_addr_index_find(w->core->addr, w->core->session, &ep);
+	if (meta->slot == SHM_SLOT_NONE)
+		meta->slot = dp_legacy_lazy_find(w, m);
 	if (meta->slot != SHM_SLOT_NONE) {
 		found(w, m);
 		return;
@@ -205,6 +210,9 @@ void dp_stage_lookup(struct dp_worker *w, struct dp_burst *in)
 {
 	uint16_t kept = 0;
 
+	if (unlikely(
+		    atomic_load_explicit(&w->core->legacy->static_keys, memory_order_relaxed) != 0))
+		dp_legacy_take_static(w, in);
 	for (uint16_t i = 0; i < in->n; i++) {
 		struct rte_mbuf *m = in->pkt[i];
 

@@ -5,11 +5,11 @@
 // or session id could use it to lock the owner out. Source: protocol.md 13.5; C11, D15.
 #include <rte_cycles.h>
 
+#include "dataplane/legacy.h"
 #include "dataplane/path.h"
 #include "protocol/ping.h"
 
-// May one more unproven packet be served? False: dropped.
-static bool admit(struct dp_worker *w, struct rte_mbuf *m, uint64_t start, unsigned served)
+bool dp_admit(struct dp_worker *w, struct rte_mbuf *m, uint64_t start, unsigned served)
 {
 	uint64_t hash;
 
@@ -123,6 +123,8 @@ void dp_stage_recover(struct dp_worker *w)
 	uint64_t start;
 	unsigned served = 0;
 
+	if (unlikely(w->legacy->rx.n > 0))
+		dp_stage_legacy_open(w);
 	if (w->reconf.n + w->moved.n == 0)
 		return;
 	start = rte_rdtsc();
@@ -131,7 +133,7 @@ void dp_stage_recover(struct dp_worker *w)
 	for (uint16_t i = 0; i < w->reconf.n; i++) {
 		struct rte_mbuf *m = w->reconf.pkt[i];
 
-		if (still_ours(w, m) && admit(w, m, start, served)) {
+		if (still_ours(w, m) && dp_admit(w, m, start, served)) {
 			reconf(w, m);
 			served++;
 		}
@@ -140,7 +142,7 @@ void dp_stage_recover(struct dp_worker *w)
 	for (uint16_t i = 0; i < w->moved.n; i++) {
 		struct rte_mbuf *m = w->moved.pkt[i];
 
-		if (still_ours(w, m) && admit(w, m, start, served)) {
+		if (still_ours(w, m) && dp_admit(w, m, start, served)) {
 			moved(w, m);
 			served++;
 		}

@@ -69,6 +69,7 @@ struct dp_worker {
 	alignas(64) struct dp_config *config; // of this iteration; may be NULL
 	struct dp_rings *ctl; // of this iteration; may be NULL
 	struct dp_crypto *crypto;
+	struct dp_legacy *legacy; // dataplane/legacy.h
 	struct dp_frag_table *frags;
 	uint64_t now_tsc; // read once an iteration
 	uint64_t now_ms; // CLOCK_MONOTONIC in milliseconds, from the TSC

@@ -448,7 +448,13 @@ GTC_TEST(command, hostile_control)
 				u.cmd.install.tunnel4 = h->core.session[63].tunnel4;
 				u.cmd.install.tunnel4.bytes[3] = (uint8_t)random();
 				memset(&u.cmd.install.tunnel6, 0, sizeof(u.cmd.install.tunnel6));
-				u.cmd.install.dir_flags &= 3;
+				// Any format but that of static keys, which may take the port.
+				u.cmd.install.dir_flags &=
+					random() % 2 ? 3 : 0xff & ~SHM_DIR_STATIC;
+				u.cmd.install.compress %= 4;
+				u.cmd.install.fragment_max = 0;
+				if ((u.cmd.install.dir_flags & SHM_DIR_LEGACY) == 0)
+					u.cmd.install.compress = 0;
 				u.cmd.install.tun_mtu = 1500;
 				u.cmd.install.reserved = 0;
 				memset(u.cmd.install.name, 'x', 8);
@@ -457,7 +463,10 @@ GTC_TEST(command, hostile_control)
 			if (u.cmd.kind == SHM_CMD_KEY) {
 				u.cmd.key.which = (uint8_t)(random() % 2);
 				u.cmd.key.key_id = (uint8_t)(random() % 8);
-				u.cmd.key.cipher = (uint8_t)(1 + random() % 4);
+				u.cmd.key.cipher = (uint8_t)(random() % OVPN_CIPHER_COUNT);
+				u.cmd.key.digest = (uint8_t)(random() % OVPN_DIGEST_COUNT);
+				if (ovpn_cipher_is_aead((enum ovpn_cipher)u.cmd.key.cipher))
+					u.cmd.key.digest = 0;
 			}
 			(void)shm_ring_put(&h->ctl[w][SHM_RING_COMMAND], &u.cmd, sizeof(u.cmd));
 		} else {

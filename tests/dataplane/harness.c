@@ -278,6 +278,8 @@ int h_key(struct h *h, struct h_client *c, uint8_t which, uint8_t key_id, uint32
 	cmd.key = (struct shm_cmd_key){ .which = which,
 		.key_id = key_id,
 		.cipher = (uint8_t)c->cipher,
+		.digest = (uint8_t)c->digest,
+		.net_time = c->net_time,
 		.age = age,
 		.tx_delay_ms = tx_delay_ms,
 		.rx = c2s,
@@ -304,7 +306,9 @@ int h_install(struct h *h, uint32_t slot, const struct h_client_opt *opt, struct
 	memset(c, 0, sizeof(*c));
 	c->slot = slot;
 	c->generation = (uint16_t)(atomic_load(&h->core.dir[slot].generation) + 1);
-	c->cipher = opt->cipher ? opt->cipher : OVPN_CIPHER_AES_256_GCM;
+	c->cipher = opt->cipher || opt->legacy ? opt->cipher : OVPN_CIPHER_AES_256_GCM;
+	c->digest = opt->digest;
+	c->net_time = opt->net_time;
 	c->v1 = opt->v1;
 	c->addr = opt->addr ? opt->addr : 0xc6336401u + slot;
 	c->port = opt->port ? opt->port : (uint16_t)(40000 + slot);
@@ -317,6 +321,14 @@ int h_install(struct h *h, uint32_t slot, const struct h_client_opt *opt, struct
 	set4(&cmd.install.endpoint.local, H_SERVER);
 	cmd.install.endpoint.remote_port_be = rte_cpu_to_be_16(c->port);
 	cmd.install.endpoint.local_port_be = rte_cpu_to_be_16(H_PORT);
+	if (opt->local_port != 0)
+		cmd.install.endpoint.local_port_be = rte_cpu_to_be_16(opt->local_port);
+	if (opt->no_remote) {
+		memset(&cmd.install.endpoint.remote, 0, sizeof(cmd.install.endpoint.remote));
+		cmd.install.endpoint.remote_port_be = 0;
+	}
+	cmd.install.compress = opt->compress;
+	cmd.install.fragment_max = opt->fragment_max;
 	memcpy(cmd.install.endpoint.next_hop, host_mac, 6);
 	memcpy(cmd.install.server_sid, c->sid, 8);
 	memcpy(cmd.install.client_sid, c->client_sid, 8);
@@ -491,7 +503,8 @@ bool h_datagram_out(struct h *h, struct h_datagram *ret_d)
 		if (frag & RTE_IPV4_HDR_MF_FLAG)
 			continue;
 		GTC_EXPECT_INT(rte_be_to_cpu_16(udp->dgram_len), total);
-		GTC_EXPECT_INT(rte_be_to_cpu_16(udp->src_port), H_PORT);
+		GTC_EXPECT(udp->src_port == h->config.listen[0].port_be ||
+			udp->src_port == h->config.listen[1].port_be);
 		ret_d->addr = rte_be_to_cpu_32(ip->dst_addr);
 		ret_d->port = rte_be_to_cpu_16(udp->dst_port);
 		ret_d->worker = f.worker;

@@ -38,6 +38,8 @@ struct h_client {
 	uint32_t slot;
 	uint16_t generation;
 	enum ovpn_cipher cipher;
+	enum ovpn_digest digest;
+	uint32_t net_time;
 	bool v1;
 	uint8_t key_id;
 	uint32_t next_id; // of its next packet
@@ -61,6 +63,14 @@ struct h_client_opt {
 	uint16_t tun_mtu; // 1500
 	uint32_t ping_ms;
 	uint32_t timeout_ms;
+	// Formats with SHM_DIR_LEGACY in dir_flags; packets of these are not h_seal's.
+	bool legacy; // cipher as it is, none included
+	enum ovpn_digest digest;
+	uint32_t net_time;
+	uint8_t compress; // enum ovpn_compress
+	uint16_t fragment_max;
+	uint16_t local_port; // H_PORT
+	bool no_remote; // the peer isn't known yet
 };
 
 // A frame that was read back.
