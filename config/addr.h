@@ -15,9 +15,9 @@ struct cfg_addr {
 	uint8_t bytes[16]; // network byte order; IPv4 uses the first four
 };
 
-// A UDP address of ours. addr.family AF_UNSPEC means every address of the outer port.
+// A UDP address of ours.
 struct cfg_listen {
-	struct cfg_addr addr;
+	struct cfg_addr addr; // all bytes zero: every address of the family
 	uint16_t port; // host byte order
 };
 

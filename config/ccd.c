@@ -34,38 +34,61 @@ static int set_ifconfig(struct cfg_apply *a, const struct cfg_line *l, void *at)
 
 static int set_ifconfig6(struct cfg_apply *a, const struct cfg_line *l, void *at)
 {
-	struct cfg_addr addr;
+	struct cfg_addr addr, peer = { 0 };
+	struct cfg_ccd *ccd = at;
 
 	if (cfg_prefix_parse(l->argv[1], &addr) < 0 || addr.family != AF_INET6)
 		return cfg_fail(a, l,
-			"'ifconfig-ipv6-push': '%.60s' isn't an address and its "
-			"prefix",
+			"'ifconfig-ipv6-push': '%.60s' isn't an IPv6 address and its "
+			"prefix length",
 			l->argv[1]);
-	*(struct cfg_addr *)at = addr;
+	if (l->argc > 2 && (cfg_addr_parse(l->argv[2], &peer) < 0 || peer.family != AF_INET6))
+		return cfg_fail(
+			a, l, "'ifconfig-ipv6-push': '%.60s' isn't an IPv6 address", l->argv[2]);
+	ccd->ifconfig6 = addr;
+	ccd->ifconfig6_peer = peer;
+	return 0;
+}
+
+static int iroute_add(struct cfg_apply *a, const struct cfg_line *l, struct cfg_ccd *ccd,
+	const struct cfg_addr *net)
+{
+	struct cfg_addr first = cfg_addr_network(net);
+	int rc;
+
+	if (!cfg_addr_equal(&first, net))
+		return cfg_fail(a, l, "'%s': %.60s isn't the first address of that network",
+			l->argv[0], l->argv[1]);
+	rc = cfg_mem_grow(a->mem, &ccd->iroutes, ccd->n_iroutes, IROUTES_MAX, sizeof(*net));
+	if (rc == -E2BIG)
+		return cfg_fail(a, l, "'%s': more than %d networks", l->argv[0], IROUTES_MAX);
+	if (rc < 0)
+		return cfg_fail_memory(a, l);
+	ccd->iroutes[ccd->n_iroutes++] = *net;
 	return 0;
 }
 
 static int set_iroute(struct cfg_apply *a, const struct cfg_line *l, void *at)
 {
-	struct cfg_ccd *ccd = at;
-	struct cfg_addr net, first;
+	struct cfg_addr net;
 	int rc = l->argc > 2 ? cfg_network_parse(l->argv[1], l->argv[2], &net)
 			     : cfg_addr_parse(l->argv[1], &net);
 
 	if (rc < 0 || net.family != AF_INET)
 		return cfg_fail(a, l, "'iroute': '%.60s %.60s' isn't an IPv4 network", l->argv[1],
 			l->argc > 2 ? l->argv[2] : "");
-	first = cfg_addr_network(&net);
-	if (!cfg_addr_equal(&first, &net))
-		return cfg_fail(a, l, "'iroute': %.60s isn't the first address of that network",
+	return iroute_add(a, l, at, &net);
+}
+
+static int set_iroute6(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	struct cfg_addr net;
+
+	if (cfg_prefix_parse(l->argv[1], &net) < 0 || net.family != AF_INET6)
+		return cfg_fail(a, l,
+			"'iroute-ipv6': '%.60s' isn't an IPv6 network and its prefix length",
 			l->argv[1]);
-	rc = cfg_mem_grow(a->mem, &ccd->iroutes, ccd->n_iroutes, IROUTES_MAX, sizeof(net));
-	if (rc == -E2BIG)
-		return cfg_fail(a, l, "'iroute': more than %d networks", IROUTES_MAX);
-	if (rc < 0)
-		return cfg_fail_memory(a, l);
-	ccd->iroutes[ccd->n_iroutes++] = net;
-	return 0;
+	return iroute_add(a, l, at, &net);
 }
 
 static int list_add(struct cfg_apply *a, const struct cfg_line *l, const char ***list, size_t *n)
@@ -100,8 +123,9 @@ static int set_push_remove(struct cfg_apply *a, const struct cfg_line *l, void *
 const struct cfg_option cfg_ccd_options[] = {
 	{ "disable", cfg_set_flag, CCD(disable), 0, 0 },
 	{ "ifconfig-push", set_ifconfig, 0, 0, 0 },
-	{ "ifconfig-ipv6-push", set_ifconfig6, CCD(ifconfig6), 0, 0 },
+	{ "ifconfig-ipv6-push", set_ifconfig6, 0, 0, 0 },
 	{ "iroute", set_iroute, 0, 0, 0 },
+	{ "iroute-ipv6", set_iroute6, 0, 0, 0 },
 	{ "push-reset", cfg_set_flag, CCD(push_reset), 0, 0 },
 	{ "push-remove", set_push_remove, 0, 0, 0 },
 	{ "push", set_push, 0, 0, 0 },

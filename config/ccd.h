@@ -15,7 +15,8 @@ struct cfg_ccd {
 	bool disable; // the client is refused
 	struct cfg_addr ifconfig; // ifconfig-push: address, prefix from the netmask; or unset
 	struct cfg_addr ifconfig_peer; // the other end, where no netmask was given; or unset
-	struct cfg_addr ifconfig6; // ifconfig-ipv6-push, kept for later
+	struct cfg_addr ifconfig6; // ifconfig-ipv6-push; or unset
+	struct cfg_addr ifconfig6_peer; // its second word; unset: the server's own address
 	struct cfg_addr *iroutes; // networks behind the client, both families
 	size_t n_iroutes;
 	bool push_reset; // forget the server-wide pushes that aren't essential

@@ -2,7 +2,6 @@
 // Directives about the way to the peer, tunnel addresses, routes, pushes and sessions.
 #include "config/table_rows.h"
 
-#define NO_IPV6 "IPv6 inside the tunnel isn't carried"
 #define NO_TAP "only tun is carried, not Ethernet (tap)"
 #define NO_TCP "OpenVPN over TCP isn't offered, so neither are its proxies; use UDP"
 #define NO_PPORT "there is no TCP port to share; run the web server on its own port"
@@ -11,10 +10,10 @@
 
 const struct cfg_directive cfg_rows_tunnel[] = {
 	// The way to the peer.
-	WORKS(S, "local", 1, 3, "ADDRESS|* [PORT [udp]]", "Address on which clients are served."),
+	WORKS(S, "local", 1, 3, "ADDRESS|* [PORT [udp|udp4|udp6]]",
+		"Address of either family on which clients are served; may be repeated."),
 	WORKS(C | N, "local", 1, 1, "ADDRESS", "Local address of the client's sockets."),
-	WORKS(S, "listen", 1, 2, "ADDRESS|* [PORT]",
-		"One more address and port to serve clients on."),
+	WORKS(S, "listen", 1, 3, "ADDRESS|* [PORT [udp|udp4|udp6]]", "Same as local."),
 	WORKS(S | C | N, "port", 1, 1, "N",
 		"UDP port; on a client both the local and the remote one."),
 	WORKS(S | C | N, "lport", 1, 1, "N", "Local UDP port."),
@@ -40,7 +39,8 @@ const struct cfg_directive cfg_rows_tunnel[] = {
 	NOEFF(S, "float", 0, 0, "", "sessions always follow their clients; see mobility"),
 	NOEFF(C | N, "float", 0, 0, "", "packets are taken only from the address of the remote"),
 	NOEFF(S, "multihome", 0, 0, "", "answers always leave from the address that was asked"),
-	NOEFF(S, "bind", 0, 1, "[ipv6only]", "use local or listen"),
+	WORKS(S, "bind", 0, 1, "[ipv6only]",
+		"ipv6only: proto udp6 without an address doesn't serve IPv4 as well."),
 	WORKS(C | N, "bind", 0, 1, "[ipv6only]", "Bind the sockets to local and lport."),
 	WORKS(C | N, "nobind", 0, 0, "", "Let the system choose the local port."),
 	WRONG(S, "nobind", "clients must know the server's port"),
@@ -96,34 +96,42 @@ const struct cfg_directive cfg_rows_tunnel[] = {
 		"Addressing inside the tunnel; subnet unless a server's configuration says "
 		"otherwise."),
 	WORKS(S | C | P, "ifconfig", 2, 2, "LOCAL NETMASK|REMOTE", "Tunnel address."),
-	NOEFF(S | C | P, "ifconfig-ipv6", 1, 2, "ADDRESS/BITS [REMOTE]", NO_IPV6),
+	WORKS(S | C | P, "ifconfig-ipv6", 1, 2, "ADDRESS/BITS [REMOTE]", "IPv6 tunnel address."),
 	WORKS(C, "ifconfig-noexec", 0, 0, "", "Leave the interface's address to others."),
 	NOEFF(S | C, "ifconfig-nowarn", 0, 0, "", "nothing is compared that could warn"),
-	NOEFF(C | S | P, "tun-ipv6", 0, 0, "", "long obsolete"),
-	NOEFF(C | P, "block-ipv6", 0, 0, "", NO_IPV6),
+	WORKS(C | S | P, "tun-ipv6", 0, 0, "", "Said by old servers; ifconfig-ipv6 is enough."),
+	WORKS(S | C | P, "block-ipv6", 0, 0, "",
+		"Answer IPv6 on its way into the tunnel (server: out of it) with \"no route\"."),
 	WORKS(S, "server", 2, 3, "NETWORK NETMASK [nopool]",
 		"Server's tunnel network: it takes the first address, clients get the others."),
-	NOEFF(S, "server-ipv6", 1, 1, "NETWORK/BITS", NO_IPV6),
+	WORKS(S, "server-ipv6", 1, 1, "NETWORK/BITS",
+		"Server's IPv6 network in the tunnel, /64 to /124; it takes the first address."),
 	WRONG(S, "server-bridge", NO_TAP),
 	WORKS(S, "mode", 1, 1, "server", "Implied by server."),
 	WORKS(C, "mode", 1, 1, "p2p", "The only mode of a client."),
 	WORKS(S, "ifconfig-pool", 2, 3, "FIRST LAST [NETMASK]", "Range of addresses for clients."),
-	NOEFF(S, "ifconfig-ipv6-pool", 1, 1, "NETWORK/BITS", NO_IPV6),
+	WORKS(S, "ifconfig-ipv6-pool", 1, 1, "FIRST/BITS",
+		"First of the IPv6 addresses for clients."),
 	WORKS(S, "ifconfig-pool-persist", 1, 2, "FILE [SECONDS]",
 		"Remember who had which address; 0 seconds: only read."),
 	NOEFF(S, "ifconfig-pool-linear", 0, 0, "", "topology subnet is linear anyway"),
 	WORKS(D, "ifconfig-push", 2, 3, "ADDRESS NETMASK|REMOTE [ALIAS]",
 		"Fixed address of this client; with topology net30 and p2p also its other end."),
-	NOEFF(D, "ifconfig-ipv6-push", 1, 2, "ADDRESS/BITS [REMOTE]", NO_IPV6),
+	WORKS(D, "ifconfig-ipv6-push", 1, 2, "ADDRESS/BITS [REMOTE]",
+		"Fixed IPv6 address of this client."),
 
 	// Routes.
 	NOEFF(S, "route", 1, 4, "NETWORK [NETMASK [GATEWAY [METRIC]]]", OPERATOR),
 	WORKS(C | P, "route", 1, 4, "NETWORK [NETMASK [GATEWAY [METRIC]]]",
 		"Send a network through the tunnel."),
-	NOEFF(S | C | P, "route-ipv6", 1, 3, "NETWORK/BITS [GATEWAY [METRIC]]", NO_IPV6),
+	NOEFF(S, "route-ipv6", 1, 3, "NETWORK/BITS [GATEWAY [METRIC]]", OPERATOR),
+	WORKS(C | P, "route-ipv6", 1, 3, "NETWORK/BITS [GATEWAY [METRIC]]",
+		"Send an IPv6 network through the tunnel."),
 	NOEFF(S, "route-gateway", 1, 1, "ADDRESS", OPERATOR),
 	WORKS(C | P, "route-gateway", 1, 1, "ADDRESS|dhcp", "Gateway of routes that name none."),
-	NOEFF(S | C | P, "route-ipv6-gateway", 1, 1, "ADDRESS", NO_IPV6),
+	NOEFF(S, "route-ipv6-gateway", 1, 1, "ADDRESS", OPERATOR),
+	WORKS(C | P, "route-ipv6-gateway", 1, 1, "ADDRESS",
+		"Gateway of IPv6 routes that name none."),
 	NOEFF(S, "route-metric", 1, 1, "N", OPERATOR),
 	WORKS(C | P, "route-metric", 1, 1, "N", "Metric of routes that name none."),
 	NOEFF(S | C | P, "route-delay", 0, 2, "[N [W]]", "routes are set when the interface is up"),
@@ -171,7 +179,7 @@ const struct cfg_directive cfg_rows_tunnel[] = {
 		"Folder with a file per common name, and DEFAULT."),
 	WORKS(S, "ccd-exclusive", 0, 0, "", "Refuse clients without a file of their own."),
 	WORKS(D, "iroute", 1, 2, "NETWORK [NETMASK]", "Network behind this client."),
-	NOEFF(D, "iroute-ipv6", 1, 1, "NETWORK/BITS", NO_IPV6),
+	WORKS(D, "iroute-ipv6", 1, 1, "NETWORK/BITS", "IPv6 network behind this client."),
 	WORKS(D, "disable", 0, 0, "", "Refuse this client."),
 	WORKS(C, "client", 0, 0, "", "Same as pull and tls-client."),
 	WORKS(C, "pull", 0, 0, "", "Take options from the server."),

@@ -74,22 +74,115 @@ static void addresses_finish(struct cfg_server_parse *p, const struct cfg_lines 
 			&p->a, lines, "'ifconfig-pool' lies outside the tunnel's network");
 }
 
+// IPv6 addresses inside the tunnel: what `server-ipv6` gives, unless other lines said more.
+static void addresses6_finish(struct cfg_server_parse *p, const struct cfg_lines *lines)
+{
+	struct cfg_server *cfg = p->cfg;
+	struct cfg_addr last;
+	uint64_t size = UINT64_MAX, from = 0;
+
+	if (cfg->network6.family == AF_UNSPEC && cfg->address6.family != AF_UNSPEC)
+		cfg->network6 = cfg_addr_network(&cfg->address6);
+	if (cfg->network6.family == AF_UNSPEC) {
+		if (p->pool6_line != NULL)
+			(void)cfg_fail(&p->a, p->pool6_line,
+				"'ifconfig-ipv6-pool' needs 'server-ipv6' or 'ifconfig-ipv6'");
+		return;
+	}
+	if (cfg->address6.family == AF_UNSPEC) {
+		(void)cfg_addr_add(&cfg->network6, 1, &cfg->address6);
+		cfg->address6.prefix = cfg->network6.prefix;
+	}
+	if (!cfg_addr_within(&cfg->address6, &cfg->network6)) {
+		(void)cfg_fail_file(
+			&p->a, lines, "'ifconfig-ipv6' lies outside the tunnel's IPv6 network");
+		return;
+	}
+	// Without `nopool`, and with a pool that is named, clients get leases; the first one as
+	// stock servers give it.
+	if (cfg->pool6_first.family == AF_UNSPEC) {
+		if (p->nopool)
+			return;
+		(void)cfg_addr_add(
+			&cfg->network6, cfg->network6.prefix < 112 ? 0x1000 : 2, &cfg->pool6_first);
+	} else {
+		struct cfg_addr first = cfg_addr_network(&cfg->pool6_first);
+
+		if (cfg_addr_equal(&first, &cfg->pool6_first))
+			(void)cfg_addr_add(&first, 1, &cfg->pool6_first);
+		cfg->pool6_first.prefix = 128;
+	}
+	if (!cfg_addr_within(&cfg->pool6_first, &cfg->network6)) {
+		(void)cfg_fail(&p->a, p->pool6_line,
+			"'ifconfig-ipv6-pool' lies outside the tunnel's IPv6 network");
+		return;
+	}
+	last = cfg_addr_last(&cfg->network6);
+	(void)cfg_addr_distance(&cfg->pool6_first, &last, &size);
+	(void)cfg_addr_distance(&cfg->network6, &cfg->pool6_first, &from);
+	if (from >= CFG_POOL6_MAX) {
+		(void)cfg_fail(&p->a, p->pool6_line,
+			"'ifconfig-ipv6-pool' must begin within the first %u addresses of the "
+			"network",
+			CFG_POOL6_MAX);
+		return;
+	}
+	if (size >= CFG_POOL6_MAX)
+		size = CFG_POOL6_MAX - 1;
+	(void)cfg_addr_add(&cfg->pool6_first, size, &cfg->pool6_last);
+}
+
+// An address and the transport word that counts for it: which families are served?
+static void listen_finish(struct cfg_server_parse *p, const struct cfg_lines *lines,
+	struct cfg_listen listen, size_t said)
+{
+	static const uint16_t order[] = { AF_INET, AF_INET6 }; // IPv4 is looked for first
+	bool own = said < CFG_LISTENS_MAX && p->listen_said[said];
+	uint16_t family = own ? p->listen_family[said] : p->family;
+	struct cfg_server *cfg = p->cfg;
+	bool any = listen.addr.family == AF_UNSPEC;
+
+	if (!any && own && family != AF_UNSPEC && listen.addr.family != family) {
+		(void)cfg_fail(&p->a, p->listen_line[said], "'%s': %.60s isn't an IPv%c address",
+			p->listen_line[said]->argv[0], p->listen_line[said]->argv[1],
+			family == AF_INET ? '4' : '6');
+		return;
+	}
+	// As with stock servers "udp6" takes IPv4 along unless `bind ipv6only` says no.
+	if (any && family == AF_INET6 && !p->ipv6only)
+		family = AF_UNSPEC;
+	for (size_t i = 0; i < 2; i++) {
+		if (any ? family != AF_UNSPEC && family != order[i]
+			: listen.addr.family != order[i])
+			continue;
+		if (any)
+			listen.addr = (struct cfg_addr){ .family = order[i] };
+		if (cfg_mem_grow(cfg->mem, &cfg->listens, cfg->n_listens, CFG_LISTENS_MAX,
+			    sizeof(listen)) < 0) {
+			(void)cfg_fail_file(&p->a, lines, "more than %d addresses to serve on",
+				CFG_LISTENS_MAX);
+			return;
+		}
+		cfg->listens[cfg->n_listens++] = listen;
+	}
+}
+
 // One listening address per `local` and `listen`, or all addresses on `port`.
 static void listens_finish(struct cfg_server_parse *p, const struct cfg_lines *lines)
 {
 	struct cfg_server *cfg = p->cfg;
 	uint16_t port = p->port != 0 ? p->port : CFG_PORT_DEFAULT;
+	struct cfg_listen *said = cfg->listens;
+	size_t n = cfg->n_listens;
 
-	if (cfg->n_listens == 0) {
-		if (cfg_mem_grow(cfg->mem, &cfg->listens, 0, 1, sizeof(*cfg->listens)) < 0) {
-			(void)cfg_fail_file(&p->a, lines, "out of memory");
-			return;
-		}
-		cfg->listens[cfg->n_listens++] = (struct cfg_listen){ .addr.family = AF_UNSPEC };
-	}
-	for (size_t i = 0; i < cfg->n_listens; i++) {
-		if (cfg->listens[i].port == 0)
-			cfg->listens[i].port = port;
+	cfg->listens = NULL;
+	cfg->n_listens = 0;
+	if (n == 0)
+		listen_finish(p, lines, (struct cfg_listen){ .port = port }, CFG_LISTENS_MAX);
+	for (size_t i = 0; i < n; i++) {
+		if (said[i].port == 0)
+			said[i].port = port;
+		listen_finish(p, lines, said[i], i);
 	}
 }
 
@@ -99,6 +192,7 @@ static void finish(struct cfg_server_parse *p, const struct cfg_lines *lines)
 	struct cfg_server *cfg = p->cfg;
 
 	addresses_finish(p, lines);
+	addresses6_finish(p, lines);
 	listens_finish(p, lines);
 	cfg_tls_finish(&p->a, lines, &cfg->tls);
 	cfg_auth_finish(&p->a, lines, cfg);

@@ -18,6 +18,8 @@
 #define CFG_CONTROL_SOCKET "/run/visp/control.sock"
 #define CFG_PORT_DEFAULT 1194
 #define CFG_MAX_CLIENTS_DEFAULT 1024
+#define CFG_LISTENS_MAX 16 // addresses and ports on which clients are served
+#define CFG_POOL6_MAX (1u << 20) // IPv6 addresses that are leased at most
 
 enum cfg_mobility {
 	CFG_MOBILITY_OFF,
@@ -52,7 +54,9 @@ struct cfg_server {
 	struct cfg_mem *mem;
 	const char *file; // its name
 
-	struct cfg_listen *listens; // at least one
+	// At least one; of an address that isn't given there is one with family and zero bytes for
+	// each family that is served.
+	struct cfg_listen *listens;
 	size_t n_listens;
 	const char *dev; // as written; the device itself is the dataplane's
 	const char *dataplane_socket; // default CFG_DATAPLANE_SOCKET
@@ -64,6 +68,11 @@ struct cfg_server {
 	struct cfg_addr address; // the server's own: 10.8.0.1/24
 	struct cfg_addr pool_first; // AF_UNSPEC with `nopool`
 	struct cfg_addr pool_last;
+	struct cfg_addr network6; // fd00:8::/64; AF_UNSPEC without IPv6 inside the tunnel
+	struct cfg_addr address6; // the server's own: fd00:8::1/64
+	struct cfg_addr pool6_first; // AF_UNSPEC: only addresses of ifconfig-ipv6-push
+	struct cfg_addr pool6_last;
+	bool block_ipv6; // IPv6 of clients is answered with "no route"
 	const char *pool_persist; // file, or NULL
 	uint32_t pool_persist_s; // how often it is written; default 600, 0: only read
 	struct cfg_route *routes; // what lies behind clients (kernel routes are the operator's)

@@ -13,6 +13,12 @@ struct cfg_server_parse {
 	struct cfg_server *cfg;
 	uint16_t port; // `port` or `lport`; 0: not said
 	bool nopool; // `server ... nopool`
+	uint16_t family; // of `proto`, for listeners without address: AF_UNSPEC is both
+	bool ipv6only; // `bind ipv6only`
+	uint16_t listen_family[CFG_LISTENS_MAX]; // of a listener's own transport word
+	bool listen_said[CFG_LISTENS_MAX]; // it has one
+	const struct cfg_line *listen_line[CFG_LISTENS_MAX];
+	const struct cfg_line *pool6_line;
 	const struct cfg_line *topology_line;
 	const struct cfg_line *ccd_line;
 };

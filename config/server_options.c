@@ -7,7 +7,6 @@
 #include "config/server_apply.h"
 
 #define SECONDS_MAX 31536000u
-#define LISTENS_MAX 256
 #define PUSH_MAX 1024
 
 // The parse that a run belongs to.
@@ -16,11 +15,26 @@ static struct cfg_server_parse *parse_of(struct cfg_apply *a)
 	return (struct cfg_server_parse *)a; // its first member
 }
 
-static int set_listen(struct cfg_apply *a, const struct cfg_line *l, void *at)
+// A transport word's family. Returns 0 or -EINVAL after an error message.
+static int proto_parse(
+	struct cfg_apply *a, const struct cfg_line *l, unsigned word, uint16_t *ret_family)
 {
 	static const char *const protos[] = { "udp", "udp4", "udp6", NULL };
+	static const uint16_t families[] = { AF_UNSPEC, AF_INET, AF_INET6 };
+	int i = cfg_word_choice(a, l, word, protos);
+
+	if (i < 0)
+		return i;
+	*ret_family = families[i];
+	return 0;
+}
+
+static int set_listen(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	struct cfg_server_parse *p = parse_of(a);
 	struct cfg_server *cfg = at;
 	struct cfg_listen listen = { 0 };
+	uint16_t family = AF_UNSPEC;
 	uint32_t port = 0;
 	int rc = 0;
 
@@ -30,16 +44,28 @@ static int set_listen(struct cfg_apply *a, const struct cfg_line *l, void *at)
 	if (l->argc > 2)
 		rc = cfg_word_u32(a, l, 2, 1, 65535, &port);
 	if (rc == 0 && l->argc > 3)
-		rc = cfg_word_choice(a, l, 3, protos);
+		rc = proto_parse(a, l, 3, &family);
 	if (rc < 0)
 		return rc;
 	listen.port = (uint16_t)port;
-	rc = cfg_mem_grow(a->mem, &cfg->listens, cfg->n_listens, LISTENS_MAX, sizeof(listen));
+	rc = cfg_mem_grow(a->mem, &cfg->listens, cfg->n_listens, CFG_LISTENS_MAX, sizeof(listen));
 	if (rc == -E2BIG)
-		return cfg_fail(a, l, "'%s': more than %d addresses", l->argv[0], LISTENS_MAX);
+		return cfg_fail(a, l, "'%s': more than %d addresses", l->argv[0], CFG_LISTENS_MAX);
 	if (rc < 0)
 		return cfg_fail_memory(a, l);
+	p->listen_family[cfg->n_listens] = family;
+	p->listen_said[cfg->n_listens] = l->argc > 3;
+	p->listen_line[cfg->n_listens] = l;
 	cfg->listens[cfg->n_listens++] = listen;
+	return 0;
+}
+
+static int set_bind(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	(void)at;
+	if (l->argc > 1 && strcmp(l->argv[1], "ipv6only") != 0)
+		return cfg_fail(a, l, "'bind' takes 'ipv6only', got '%.60s'", l->argv[1]);
+	parse_of(a)->ipv6only = l->argc > 1;
 	return 0;
 }
 
@@ -51,15 +77,13 @@ static int set_port(struct cfg_apply *a, const struct cfg_line *l, void *at)
 
 static int set_proto(struct cfg_apply *a, const struct cfg_line *l, void *at)
 {
-	static const char *const protos[] = { "udp", "udp4", "udp6", NULL };
-
 	(void)at;
 	if (strncmp(l->argv[1], "tcp", 3) == 0)
 		return cfg_fail(a, l,
 			"'proto %.20s' isn't offered, only udp; serve TCP with a stock "
 			"openvpn beside this one",
 			l->argv[1]);
-	return cfg_word_choice(a, l, 1, protos) < 0 ? -EINVAL : 0;
+	return proto_parse(a, l, 1, &parse_of(a)->family);
 }
 
 static int set_dev(struct cfg_apply *a, const struct cfg_line *l, void *at)
@@ -149,6 +173,49 @@ static int set_pool(struct cfg_apply *a, const struct cfg_line *l, void *at)
 	cfg->pool_first = first;
 	cfg->pool_last = last;
 	return 0;
+}
+
+// "network/bits" of IPv6 with nothing behind the prefix. Lengths as stock servers take them.
+static int network6_parse(struct cfg_apply *a, const struct cfg_line *l, struct cfg_addr *ret_net)
+{
+	struct cfg_addr net, first;
+
+	if (cfg_prefix_parse(l->argv[1], &net) < 0 || net.family != AF_INET6)
+		return cfg_fail(a, l, "'%s': '%.60s' isn't an IPv6 network and its prefix length",
+			l->argv[0], l->argv[1]);
+	if (net.prefix < 64 || net.prefix > 124)
+		return cfg_fail(a, l, "'%s': the prefix must have 64 to 124 bits, got %u",
+			l->argv[0], net.prefix);
+	first = cfg_addr_network(&net);
+	if (!cfg_addr_equal(&first, &net) && strcmp(l->argv[0], "server-ipv6") == 0)
+		return cfg_fail(a, l,
+			"'%s': %.60s isn't the first address of a network with that prefix",
+			l->argv[0], l->argv[1]);
+	*ret_net = net;
+	return 0;
+}
+
+static int set_server6(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	return network6_parse(a, l, &((struct cfg_server *)at)->network6);
+}
+
+static int set_ifconfig6(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	struct cfg_addr peer;
+	int rc = network6_parse(a, l, &((struct cfg_server *)at)->address6);
+
+	if (rc == 0 && l->argc > 2 &&
+		(cfg_addr_parse(l->argv[2], &peer) < 0 || peer.family != AF_INET6))
+		return cfg_fail(
+			a, l, "'%s': '%.60s' isn't an IPv6 address", l->argv[0], l->argv[2]);
+	return rc;
+}
+
+static int set_pool6(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	parse_of(a)->pool6_line = l;
+	return network6_parse(a, l, &((struct cfg_server *)at)->pool6_first);
 }
 
 static int set_persist(struct cfg_apply *a, const struct cfg_line *l, void *at)
@@ -298,6 +365,7 @@ const struct cfg_option cfg_server_options[] = {
 	{ "port", set_port, 0, 1, 65535 },
 	{ "lport", set_port, 0, 1, 65535 },
 	{ "proto", set_proto, 0, 0, 0 },
+	{ "bind", set_bind, 0, 0, 0 },
 	{ "dev", set_dev, SRV(dev), 0, 0 },
 	{ "dev-type", set_dev_type, 0, 0, 0 },
 	{ "mode", set_mode, 0, 0, 0 },
@@ -308,6 +376,11 @@ const struct cfg_option cfg_server_options[] = {
 	{ "ifconfig", set_ifconfig, 0, 0, 0 },
 	{ "ifconfig-pool", set_pool, 0, 0, 0 },
 	{ "ifconfig-pool-persist", set_persist, 0, 0, 0 },
+	{ "tun-ipv6", cfg_set_none, 0, 0, 0 },
+	{ "server-ipv6", set_server6, 0, 0, 0 },
+	{ "ifconfig-ipv6", set_ifconfig6, 0, 0, 0 },
+	{ "ifconfig-ipv6-pool", set_pool6, 0, 0, 0 },
+	{ "block-ipv6", cfg_set_flag, SRV(block_ipv6), 0, 0 },
 	{ "route", set_route, 0, 0, 0 },
 	{ "push", set_push, 0, 0, 0 },
 	{ "client-config-dir", set_ccd, 0, 0, 0 },

@@ -127,21 +127,53 @@ int cfg_route_parse(struct cfg_apply *a, const struct cfg_line *l, struct cfg_ro
 	return 0;
 }
 
-static int set_route(struct cfg_apply *a, const struct cfg_line *l, void *at)
+static int route_add(
+	struct cfg_apply *a, const struct cfg_line *l, struct cfg_tunnel *t, struct cfg_route r)
 {
-	struct cfg_tunnel *t = at;
-	struct cfg_route r;
-	int rc = cfg_route_parse(a, l, &r);
-
-	if (rc < 0)
-		return rc;
-	rc = cfg_mem_grow(a->mem, &t->routes, t->n_routes, CFG_ROUTES_MAX, sizeof(r));
+	int rc = cfg_mem_grow(a->mem, &t->routes, t->n_routes, CFG_ROUTES_MAX, sizeof(r));
 	if (rc == -E2BIG)
 		return cfg_fail(a, l, "'%s': more than %d routes", l->argv[0], CFG_ROUTES_MAX);
 	if (rc < 0)
 		return cfg_fail_memory(a, l);
 	t->routes[t->n_routes++] = r;
 	return 0;
+}
+
+static int set_route(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	struct cfg_route r;
+	int rc = cfg_route_parse(a, l, &r);
+
+	return rc < 0 ? rc : route_add(a, l, at, r);
+}
+
+// `route-ipv6 NETWORK/BITS [GATEWAY [METRIC]]`.
+static int set_route6(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	struct cfg_route r = { .name_prefix = 128, .metric = -1 };
+	struct cfg_addr given;
+	uint32_t metric;
+
+	if (cfg_prefix_parse(l->argv[1], &given) < 0 || given.family != AF_INET6)
+		return cfg_fail(a, l, "'%s': '%.60s' isn't an IPv6 network and its prefix length",
+			l->argv[0], l->argv[1]);
+	r.net = cfg_addr_network(&given);
+	if (!cfg_addr_equal(&given, &r.net))
+		cfg_remark(a, CFG_NOTE_WARNING, l,
+			"'%s': %.60s isn't the network's first address; that one is taken",
+			l->argv[0], l->argv[1]);
+	if (l->argc > 2 && strcmp(l->argv[2], "default") != 0 && strcmp(l->argv[2], "::") != 0 &&
+		(cfg_addr_parse(l->argv[2], &r.gateway) < 0 || r.gateway.family != AF_INET6))
+		return cfg_fail(a, l, "'%s': '%.60s' isn't an IPv6 gateway's address", l->argv[0],
+			l->argv[2]);
+	if (l->argc > 3 && strcmp(l->argv[3], "default") != 0) {
+		int rc = cfg_word_u32(a, l, 3, 0, INT32_MAX, &metric);
+
+		if (rc < 0)
+			return rc;
+		r.metric = (int32_t)metric;
+	}
+	return route_add(a, l, at, r);
 }
 
 static int set_ifconfig(struct cfg_apply *a, const struct cfg_line *l, void *at)
@@ -185,6 +217,17 @@ static int set_route_gateway(struct cfg_apply *a, const struct cfg_line *l, void
 	if (cfg_addr_parse(l->argv[1], &gw) < 0 || gw.family != AF_INET)
 		return cfg_fail(
 			a, l, "'%s': '%.60s' isn't an IPv4 address", l->argv[0], l->argv[1]);
+	*(struct cfg_addr *)at = gw;
+	return 0;
+}
+
+static int set_route_gateway6(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	struct cfg_addr gw;
+
+	if (cfg_addr_parse(l->argv[1], &gw) < 0 || gw.family != AF_INET6)
+		return cfg_fail(
+			a, l, "'%s': '%.60s' isn't an IPv6 address", l->argv[0], l->argv[1]);
 	*(struct cfg_addr *)at = gw;
 	return 0;
 }
@@ -402,8 +445,11 @@ const struct cfg_option cfg_tunnel_options[] = {
 	{ "topology", cfg_topology_parse, TUN(topology), 0, 0 },
 	{ "ifconfig", set_ifconfig, 0, 0, 0 },
 	{ "ifconfig-ipv6", set_ifconfig6, 0, 0, 0 },
+	{ "tun-ipv6", cfg_set_none, 0, 0, 0 },
 	{ "route", set_route, 0, 0, 0 },
+	{ "route-ipv6", set_route6, 0, 0, 0 },
 	{ "route-gateway", set_route_gateway, TUN(route_gateway), 0, 0 },
+	{ "route-ipv6-gateway", set_route_gateway6, TUN(route_gateway6), 0, 0 },
 	{ "route-metric", set_metric, TUN(route_metric), 0, 0 },
 	{ "redirect-gateway", set_redirect, TUN(redirect), 0, 0 },
 	{ "redirect-private", set_redirect, TUN(redirect), 0, 0 },

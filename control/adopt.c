@@ -171,7 +171,8 @@ static struct ctl_peer *restore_peer(struct ctl *ctl, const struct shm_control_r
 		    (rec->flags & SHM_RECORD_DYNAMIC) != 0 ? rec->dynamic_key : NULL) < 0)
 		goto drop_peer;
 	*ret_why = "address";
-	if (ctl_policy_grant(ctl->policy, peer->id.cn, &peer->tunnel4, &peer->grant, ret_why) < 0)
+	if (ctl_policy_grant(ctl->policy, peer->id.cn, &peer->tunnel4, &peer->tunnel6, &peer->grant,
+		    ret_why) < 0)
 		goto drop_peer;
 	*ret_why = "duplicate";
 	if (ctl_table_add(&ctl->table, peer) < 0)

@@ -86,6 +86,8 @@ int ctl_ccd_fixed(const char *dir,
 		}
 		if (ccd->ifconfig.family != 0)
 			rc = fn(arg, entry->d_name, &ccd->ifconfig);
+		if (rc >= 0 && ccd->ifconfig6.family != 0)
+			rc = fn(arg, entry->d_name, &ccd->ifconfig6);
 		cfg_ccd_free(ccd);
 	}
 	closedir(d);

@@ -24,10 +24,10 @@ bool ctl_ccd_name_ok(const char *cn);
 int ctl_ccd_lookup(const char *dir, bool exclusive, const char *cn, struct cfg_notes *notes,
 	struct cfg_ccd **ret_ccd, struct cfg_error *err);
 
-// Call fn for each file with an ifconfig-push (DEFAULT left out), so that the pool can set those
-// addresses aside. Files that can't be read or parsed are remarks in notes and don't stop it; fn
-// stops it by returning a negative number.
-// Returns 0, fn's number, or the errno of the folder.
+// Call fn for each ifconfig-push and ifconfig-ipv6-push (DEFAULT left out), so that the pools can
+// set those addresses aside. Files that can't be read or parsed are remarks in notes and don't stop
+// it; fn stops it by returning a negative number. Returns 0, fn's number, or the errno of the
+// folder.
 int ctl_ccd_fixed(const char *dir,
 	int (*fn)(void *arg, const char *cn, const struct cfg_addr *addr), void *arg,
 	struct cfg_notes *notes);

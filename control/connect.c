@@ -330,14 +330,13 @@ static void take_over(struct ctl *ctl, struct ctl_peer *peer, struct ctl_peer *o
 // A slot and addresses of its own. Returns NULL, or why not, as the client is told.
 static const char *get_place(struct ctl *ctl, struct ctl_peer *peer)
 {
-	static const struct shm_addr none;
 	const char *text = "internal error";
 	struct shm_dir *d; // loaded only
 	int rc;
 
 	if (ctl->table.live >= ctl->cfg->max_clients)
 		return "the server is full (max-clients)";
-	rc = ctl_policy_grant(ctl->policy, peer->id.cn, &none, &peer->grant, &text);
+	rc = ctl_policy_grant(ctl->policy, peer->id.cn, NULL, NULL, &peer->grant, &text);
 	if (rc < 0)
 		return text;
 	if (ctl_slots_take(&ctl->slots, ctl_now_ms(), &peer->slot) < 0) {
@@ -349,6 +348,7 @@ static const char *get_place(struct ctl *ctl, struct ctl_peer *peer)
 	d = (struct shm_dir *)(uintptr_t)ctl_link_dir(&ctl->link, peer->slot);
 	peer->generation = (uint16_t)(atomic_load(&d->generation) + 1);
 	peer->tunnel4 = peer->grant->tunnel4;
+	peer->tunnel6 = peer->grant->tunnel6;
 	peer->nego->which = 0;
 	peer->nego->age = 1;
 	peer->age = 1;

@@ -44,7 +44,8 @@ static void remove_duplicates(struct ctl *ctl, struct ctl_peer *peer)
 
 static void commit_first(struct ctl *ctl, struct ctl_peer *peer)
 {
-	char addr[CTL_ENDPOINT_TEXT];
+	char addr[CTL_ENDPOINT_TEXT], addr6[CTL_ENDPOINT_TEXT];
+	bool six = peer->tunnel6.family != 0;
 	bool again = peer->nego->takes_over != NULL;
 
 	if (again) {
@@ -63,9 +64,10 @@ static void commit_first(struct ctl *ctl, struct ctl_peer *peer)
 		ctl_connect_iroutes(ctl, peer);
 	if (peer->kc != NULL)
 		ovpn_static_key_wipe(peer->kc);
-	ctl_peer_log(CTL_INFO, peer, "%s slot=%u tunnel=%s cipher=%s tls=\"%s\" data=%s",
+	ctl_peer_log(CTL_INFO, peer, "%s slot=%u tunnel=%s%s%s cipher=%s tls=\"%s\" data=%s",
 		again ? "session continued in place" : "session connected", peer->slot,
-		ctl_addr_text(&peer->tunnel4, addr),
+		ctl_addr_text(&peer->tunnel4, addr), six ? " tunnel6=" : "",
+		six ? ctl_addr_text(&peer->tunnel6, addr6) : "",
 		ovpn_cipher_info((enum ovpn_cipher)peer->cipher)->name, peer->nego->suite,
 		(peer->agreed & CTL_PUSH_PEER_ID) != 0 ? "v2" : "v1");
 }

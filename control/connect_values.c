@@ -54,6 +54,13 @@ void ctl_connect_iroutes(struct ctl *ctl, struct ctl_peer *peer)
 		.kind = SHM_CMD_IROUTE_ADD, .slot = peer->slot, .generation = peer->generation
 	};
 
+	// The dataplane's direct index ends before this address.
+	if (peer->grant != NULL && peer->grant->far6) {
+		cmd.iroute.addr = peer->tunnel6;
+		cmd.iroute.prefix_len = 128;
+		if (ctl_command_send(ctl, &cmd, peer->worker, NULL, NULL) < 0)
+			ctl_peer_log(CTL_ERROR, peer, "out of memory, its IPv6 address is missing");
+	}
 	for (size_t i = 0; ccd != NULL && i < ccd->n_iroutes; i++) {
 		const struct cfg_addr net = cfg_addr_network(&ccd->iroutes[i]);
 

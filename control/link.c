@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "control/link.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,21 @@ static void put_addr(struct shm_addr *dst, const struct cfg_addr *src)
 	memcpy(dst->bytes, src->bytes, sizeof(dst->bytes));
 }
 
+static_assert(CFG_LISTENS_MAX <= SHM_LISTEN_MAX, "every listener has a place in the greeting");
+
+static void put_subnet(
+	struct shm_hello *h, const struct cfg_addr *network, const struct cfg_addr *server)
+{
+	struct shm_subnet *s = &h->subnet[h->subnets];
+
+	if (network->family == 0)
+		return;
+	put_addr(&s->addr, network);
+	s->prefix_len = network->prefix;
+	put_addr(&s->server, server);
+	h->subnets++;
+}
+
 static void make_hello(struct ctl_link *link, const struct cfg_server *cfg)
 {
 	struct shm_hello *h = &link->hello;
@@ -54,17 +70,12 @@ static void make_hello(struct ctl_link *link, const struct cfg_server *cfg)
 		struct shm_listen *l = &h->listen[h->listens++];
 
 		put_addr(&l->addr, &cfg->listens[i].addr);
-		if (l->addr.family == 0)
-			l->addr.family = AF_INET;
 		l->port_be = __builtin_bswap16(cfg->listens[i].port);
 	}
-	if (cfg->network.family != 0) {
-		struct shm_subnet *s = &h->subnet[h->subnets++];
-
-		put_addr(&s->addr, &cfg->network);
-		s->prefix_len = cfg->network.prefix;
-		put_addr(&s->server, &cfg->address);
-	}
+	put_subnet(h, &cfg->network, &cfg->address);
+	put_subnet(h, &cfg->network6, &cfg->address6);
+	if (cfg->block_ipv6)
+		h->flags |= SHM_HELLO_BLOCK_IPV6;
 	if (len <= sizeof(h->occ)) {
 		memcpy(h->occ, link->ctl->options, len);
 		h->occ_len = (uint16_t)len;

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <uthash.h>
 
 #include "config/server.h"
 #include "control/ccd.h"
@@ -13,13 +15,24 @@
 #include "control/log.h"
 #include "control/pool.h"
 
+// Addresses of the IPv6 network that have an entry in the pool, and in the dataplane's index.
+#define CTL_POOL6_MANAGED (2u * CFG_POOL6_MAX)
+
 struct ctl_policy {
 	const struct cfg_server *cfg;
 	struct ctl_pool *pool; // NULL without `server`
+	struct ctl_pool *pool6; // NULL without `server-ipv6`
+	struct ctl_far *far; // fixed IPv6 addresses beyond the pool that are in use
 	struct ctl_crl *crl; // NULL without crl-verify
 	struct timespec crl_dir_time; // of crl-verify's folder, when it was looked at last
 	uint64_t written_ms; // the file of ifconfig-pool-persist, monotonic
 	bool complained; // that it can't be written
+};
+
+// An IPv6 address of ifconfig-ipv6-push beyond those that the pool has entries for.
+struct ctl_far {
+	uint8_t bytes[16];
+	UT_hash_handle hh;
 };
 
 static void log_notes(struct cfg_notes *notes)
@@ -32,16 +45,49 @@ static void log_notes(struct cfg_notes *notes)
 
 // ---- Life ------------------------------------------------------------------------------------
 
+// In the IPv6 network, but beyond what the pool has entries for?
+static bool is_far(const struct ctl_policy *p, const struct cfg_addr *addr)
+{
+	uint64_t distance;
+
+	if (!cfg_addr_within(addr, &p->cfg->network6))
+		return false;
+	return cfg_addr_distance(&p->cfg->network6, addr, &distance) < 0 ||
+		distance >= CTL_POOL6_MANAGED;
+}
+
 static int reserve(void *arg, const char *cn, const struct cfg_addr *addr)
 {
 	struct ctl_policy *p = arg;
+	struct ctl_pool *pool = addr->family == AF_INET6 ? p->pool6 : p->pool;
 	char text[CFG_ADDR_TEXT];
 
-	if (ctl_pool_reserve(p->pool, addr, cn) == -ERANGE)
+	if (pool == NULL || (addr->family == AF_INET6 && is_far(p, addr)))
+		return 0; // said when the client comes; nobody else can get it
+	if (ctl_pool_reserve(pool, addr, cn) == -ERANGE)
 		ctl_log(CTL_WARN,
 			"client-config-dir: address outside of the network client=%s address=%s",
 			cn, cfg_addr_text(addr, false, text));
 	return 0;
+}
+
+static int make_pool6(struct ctl_policy *p)
+{
+	const struct cfg_server *cfg = p->cfg;
+	const struct ctl_pool_config config = { .network = cfg->network6,
+		.server = cfg->address6,
+		.first = cfg->pool6_first,
+		.last = cfg->pool6_last,
+		.limit = CTL_POOL6_MANAGED };
+
+	if (cfg->network6.family == 0)
+		return 0;
+	p->pool6 = ctl_pool_create(&config);
+	if (p->pool6 != NULL)
+		return 0;
+	ctl_log(CTL_ERROR, "server-ipv6: the addresses can't be managed error=\"%s\"",
+		strerror(errno));
+	return -errno;
 }
 
 static int make_pool(struct ctl_policy *p)
@@ -65,6 +111,9 @@ static int make_pool(struct ctl_policy *p)
 			strerror(-rc));
 		return rc;
 	}
+	rc = make_pool6(p);
+	if (rc < 0)
+		return rc;
 	if (cfg->ccd != NULL)
 		rc = ctl_ccd_fixed(cfg->ccd, reserve, p, &notes);
 	log_notes(&notes);
@@ -75,7 +124,7 @@ static int make_pool(struct ctl_policy *p)
 	}
 	if (cfg->pool_persist == NULL)
 		return 0;
-	rc = ctl_pool_read(p->pool, cfg->pool_persist, NULL, &err);
+	rc = ctl_pool_read(p->pool, p->pool6, cfg->pool_persist, NULL, &err);
 	if (rc < 0)
 		ctl_log(CTL_ERROR, "%s", err.text);
 	return rc;
@@ -109,6 +158,7 @@ int ctl_policy_create(const struct cfg_server *cfg, struct ctl_policy **ret_poli
 	if (rc < 0) {
 		ctl_crl_free(p->crl);
 		ctl_pool_free(p->pool);
+		ctl_pool_free(p->pool6);
 		free(p);
 		return rc;
 	}
@@ -121,9 +171,9 @@ static void persist(struct ctl_policy *p)
 	int rc;
 
 	if (p->pool == NULL || p->cfg->pool_persist == NULL || p->cfg->pool_persist_s == 0 ||
-		!ctl_pool_changed(p->pool))
+		(!ctl_pool_changed(p->pool) && (p->pool6 == NULL || !ctl_pool_changed(p->pool6))))
 		return;
-	rc = ctl_pool_write(p->pool, p->cfg->pool_persist);
+	rc = ctl_pool_write(p->pool, p->pool6, p->cfg->pool_persist);
 	if (rc < 0 && !p->complained)
 		ctl_log(CTL_WARN, "addresses can't be written down path=%s error=\"%s\"",
 			p->cfg->pool_persist, strerror(-rc));
@@ -132,11 +182,19 @@ static void persist(struct ctl_policy *p)
 
 struct ctl_policy *ctl_policy_free(struct ctl_policy *p)
 {
+	struct ctl_far *far, *next;
+
 	if (p == NULL)
 		return NULL;
 	persist(p);
 	ctl_crl_free(p->crl);
 	ctl_pool_free(p->pool);
+	ctl_pool_free(p->pool6);
+	HASH_ITER(hh, p->far, far, next)
+	{
+		HASH_DEL(p->far, far);
+		free(far);
+	}
 	free(p);
 	return NULL;
 }
@@ -161,7 +219,7 @@ static int get_address(struct ctl_policy *p, const char *cn, const struct shm_ad
 	struct cfg_addr addr = p->cfg->network;
 	int rc;
 
-	if (wanted->family != 0) {
+	if (wanted != NULL) {
 		addr.family = wanted->family;
 		memcpy(addr.bytes, wanted->bytes, sizeof(addr.bytes));
 	} else if (ccd != NULL && ccd->ifconfig.family != 0) {
@@ -206,6 +264,57 @@ static struct cfg_addr other_end(
 	return peer;
 }
 
+static int far_take(struct ctl_policy *p, const struct cfg_addr *addr)
+{
+	struct ctl_far *far;
+
+	HASH_FIND(hh, p->far, addr->bytes, sizeof(addr->bytes), far);
+	if (far != NULL)
+		return -EADDRINUSE;
+	far = calloc(1, sizeof(*far));
+	if (far == NULL)
+		return -ENOMEM;
+	memcpy(far->bytes, addr->bytes, sizeof(far->bytes));
+	HASH_ADD(hh, p->far, bytes, sizeof(far->bytes), far);
+	return 0;
+}
+
+static void far_release(struct ctl_policy *p, const struct cfg_addr *addr)
+{
+	struct ctl_far *far;
+
+	HASH_FIND(hh, p->far, addr->bytes, sizeof(addr->bytes), far);
+	if (far == NULL)
+		return;
+	HASH_DEL(p->far, far);
+	free(far);
+}
+
+// The IPv6 address; a server with only fixed ones gives none to the others.
+static int get_address6(struct ctl_policy *p, const char *cn, const struct shm_addr *wanted,
+	const struct cfg_ccd *ccd, struct ctl_grant *g)
+{
+	struct cfg_addr addr = p->cfg->network6;
+	int rc;
+
+	if (wanted != NULL) {
+		if (wanted->family == 0)
+			return 0; // connected before the server had IPv6
+		memcpy(addr.bytes, wanted->bytes, sizeof(addr.bytes));
+	} else if (ccd != NULL && ccd->ifconfig6.family != 0) {
+		memcpy(addr.bytes, ccd->ifconfig6.bytes, sizeof(addr.bytes));
+	} else if (p->cfg->pool6_first.family == 0) {
+		return 0;
+	} else {
+		return ctl_pool_lease(p->pool6, cn, &g->address6);
+	}
+	g->far6 = is_far(p, &addr);
+	rc = g->far6 ? far_take(p, &addr) : ctl_pool_take(p->pool6, cn, &addr);
+	if (rc == 0)
+		g->address6 = addr;
+	return rc;
+}
+
 static const char *refusal(int rc)
 {
 	switch (rc) {
@@ -217,8 +326,14 @@ static const char *refusal(int rc)
 	}
 }
 
+static void put_addr(struct shm_addr *dst, const struct cfg_addr *src)
+{
+	dst->family = src->family;
+	memcpy(dst->bytes, src->bytes, sizeof(dst->bytes));
+}
+
 int ctl_policy_grant(struct ctl_policy *p, const char *cn, const struct shm_addr *wanted,
-	struct ctl_grant **ret_grant, const char **ret_text)
+	const struct shm_addr *wanted6, struct ctl_grant **ret_grant, const char **ret_text)
 {
 	struct ctl_grant *g = calloc(1, sizeof(*g));
 	int rc = g != NULL ? 0 : -ENOMEM;
@@ -229,15 +344,15 @@ int ctl_policy_grant(struct ctl_policy *p, const char *cn, const struct shm_addr
 		rc = check_fixed(p, cn, g->ccd);
 	if (rc == 0 && p->pool != NULL)
 		rc = get_address(p, cn, wanted, g->ccd, &g->address);
+	if (rc == 0 && p->pool6 != NULL)
+		rc = get_address6(p, cn, wanted6, g->ccd, g);
 	if (rc < 0) {
 		*ret_text = refusal(rc);
-		if (g != NULL)
-			cfg_ccd_free(g->ccd);
-		free(g);
+		(void)ctl_grant_free(p, g);
 		return rc;
 	}
-	g->tunnel4.family = g->address.family;
-	memcpy(g->tunnel4.bytes, g->address.bytes, sizeof(g->tunnel4.bytes));
+	put_addr(&g->tunnel4, &g->address);
+	put_addr(&g->tunnel6, &g->address6);
 	*ret_grant = g;
 	return 0;
 }
@@ -246,8 +361,14 @@ struct ctl_grant *ctl_grant_free(struct ctl_policy *p, struct ctl_grant *g)
 {
 	if (g == NULL)
 		return NULL;
-	if (p->pool != NULL)
+	if (p->pool != NULL && g->address.family != 0)
 		ctl_pool_release(p->pool, &g->address);
+	if (p->pool6 != NULL && g->address6.family != 0) {
+		if (g->far6)
+			far_release(p, &g->address6);
+		else
+			ctl_pool_release(p->pool6, &g->address6);
+	}
 	cfg_ccd_free(g->ccd);
 	free(g);
 	return NULL;
@@ -262,6 +383,7 @@ int ctl_policy_push(struct ctl_policy *p, const struct ctl_grant *grant,
 		.address = grant->address,
 		.peer = other_end(p->cfg, grant->ccd, &grant->address),
 		.auth_token = facts->auth_token,
+		.address6 = grant->address6,
 		.peer_id = facts->peer_id,
 		.cipher = facts->cipher };
 	struct ovpn_push_build build;

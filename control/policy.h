@@ -18,7 +18,10 @@ struct ovpn_tls_ctx;
 // Given to one session, given back by ctl_grant_free().
 struct ctl_grant {
 	struct shm_addr tunnel4; // family 0: none
+	struct shm_addr tunnel6; // family 0: none
 	struct cfg_addr address; // the same with the network's prefix
+	struct cfg_addr address6;
+	bool far6; // address6 lies beyond what the pool manages
 	struct cfg_ccd *ccd; // the client's own file, or NULL
 };
 
@@ -43,14 +46,14 @@ struct ctl_policy *ctl_policy_free(struct ctl_policy *policy);
 
 // Grant something to a client.
 //
-// cn: its common name, "" without one. wanted: the address that it must get (a session that is
-// taken over), or family 0.
+// cn: its common name, "" without one. wanted, wanted6: the addresses that it must get (a session
+// that is taken over), both NULL for a new one; one of family 0 then means "none of this family".
 //
 // Returns 0; -EACCES (disabled for this client), -ENOSPC or -EADDRINUSE (no address for it),
 // another negative errno (its file of client-config-dir is wrong, or memory); then *ret_text is
 // what the client is told, and the log says more.
 int ctl_policy_grant(struct ctl_policy *policy, const char *cn, const struct shm_addr *wanted,
-	struct ctl_grant **ret_grant, const char **ret_text);
+	const struct shm_addr *wanted6, struct ctl_grant **ret_grant, const char **ret_text);
 
 // Give it back. NULL is fine. Returns NULL.
 struct ctl_grant *ctl_grant_free(struct ctl_policy *policy, struct ctl_grant *grant);

@@ -155,6 +155,7 @@ static void memory_set(struct ctl_pool *pool, const char *name, uint32_t index)
 struct ctl_pool *ctl_pool_create(const struct ctl_pool_config *config)
 {
 	struct cfg_addr last = cfg_addr_last(&config->network);
+	uint32_t limit = config->limit != 0 ? config->limit : CTL_POOL_MAX;
 	struct ctl_pool *pool;
 	uint64_t broadcast, value;
 
@@ -166,9 +167,9 @@ struct ctl_pool *ctl_pool_create(const struct ctl_pool_config *config)
 		return NULL;
 	pool->network = cfg_addr_network(&config->network);
 	// A network larger than what is managed: the rest isn't used.
-	if (cfg_addr_distance(&pool->network, &last, &broadcast) < 0 || broadcast >= CTL_POOL_MAX) {
+	if (cfg_addr_distance(&pool->network, &last, &broadcast) < 0 || broadcast >= limit) {
 		broadcast = UINT64_MAX;
-		pool->size = CTL_POOL_MAX;
+		pool->size = limit;
 	} else {
 		pool->size = (uint32_t)broadcast + 1;
 	}

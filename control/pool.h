@@ -20,6 +20,7 @@ struct ctl_pool_config {
 	struct cfg_addr first; // range for leases; AF_UNSPEC: only fixed addresses
 	struct cfg_addr last;
 	bool net30; // lease only the third of each four addresses; the second is its other end
+	uint32_t limit; // addresses that are managed at most; 0: CTL_POOL_MAX
 };
 
 struct ctl_pool_stats {
@@ -60,16 +61,17 @@ const char *ctl_pool_holder(const struct ctl_pool *pool, const struct cfg_addr *
 // Numbers for the operator.
 void ctl_pool_stats(const struct ctl_pool *pool, struct ctl_pool_stats *ret_stats);
 
-// Read "NAME,ADDRESS[,ADDRESS6]" lines as memories of who had which address; blank lines and those
-// that begin with # or ; are skipped, addresses outside the range too (*ret_skipped counts them;
-// may be NULL). A missing file is an empty one.
+// Read "NAME,ADDRESS,ADDRESS6" lines as memories of who had which address; either address may be
+// missing. Blank lines and those that begin with # or ; are skipped, addresses outside the range
+// too (*ret_skipped counts them; may be NULL). A missing file is an empty one. pool6: NULL without
+// IPv6, whose addresses are then skipped silently.
 // Returns 0, -EINVAL with err naming file and line, or the errno of the file.
-int ctl_pool_read(
-	struct ctl_pool *pool, const char *path, unsigned *ret_skipped, struct cfg_error *err);
+int ctl_pool_read(struct ctl_pool *pool, struct ctl_pool *pool6, const char *path,
+	unsigned *ret_skipped, struct cfg_error *err);
 
 // Has anything changed that ctl_pool_write would write?
 bool ctl_pool_changed(const struct ctl_pool *pool);
 
 // Write all memories and leases: a new file beside the old one that replaces it as a whole.
-// Returns 0 or a negative errno.
-int ctl_pool_write(struct ctl_pool *pool, const char *path);
+// pool6: NULL without IPv6. Returns 0 or a negative errno.
+int ctl_pool_write(struct ctl_pool *pool, struct ctl_pool *pool6, const char *path);

@@ -6,17 +6,32 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "control/pool_private.h"
 
 #define LINE_LEN_MAX 1024
 
-// "NAME,ADDRESS[,ADDRESS6]". Returns 0, -EINVAL, -ERANGE, -ENOMEM.
-static int line_read(struct ctl_pool *pool, char *line)
+// One of the two addresses of a line. Returns 0, -EINVAL, -ERANGE, -ENOMEM.
+static int word_read(struct ctl_pool *pool, const char *name, const char *word, uint16_t family)
 {
 	struct cfg_addr addr;
+
+	if (*word == '\0')
+		return 0;
+	if (cfg_addr_parse(word, &addr) < 0)
+		return -EINVAL;
+	if (pool == NULL)
+		return 0;
+	return addr.family == family ? ctl_pool_remember(pool, name, &addr) : -ERANGE;
+}
+
+// "NAME,ADDRESS,ADDRESS6". Returns 0, -EINVAL, -ERANGE, -ENOMEM.
+static int line_read(struct ctl_pool *pool, struct ctl_pool *pool6, char *line)
+{
 	char *comma, *more;
+	int rc, rc6 = 0;
 
 	line[strcspn(line, "\r\n")] = '\0';
 	if (line[0] == '\0' || line[0] == '#' || line[0] == ';')
@@ -27,17 +42,17 @@ static int line_read(struct ctl_pool *pool, char *line)
 	*comma++ = '\0';
 	more = strchr(comma, ',');
 	if (more != NULL)
-		*more = '\0';
-	// Only an IPv6 address was remembered.
-	if (*comma == '\0' && more != NULL)
-		return -ERANGE;
-	if (cfg_addr_parse(comma, &addr) < 0)
+		*more++ = '\0';
+	if (*comma == '\0' && (more == NULL || *more == '\0'))
 		return -EINVAL;
-	return ctl_pool_remember(pool, line, &addr);
+	rc = word_read(pool, line, comma, AF_INET);
+	if (more != NULL)
+		rc6 = word_read(pool6, line, more, AF_INET6);
+	return rc < 0 && rc != -ERANGE ? rc : rc6 < 0 ? rc6 : rc;
 }
 
-int ctl_pool_read(
-	struct ctl_pool *pool, const char *path, unsigned *ret_skipped, struct cfg_error *err)
+int ctl_pool_read(struct ctl_pool *pool, struct ctl_pool *pool6, const char *path,
+	unsigned *ret_skipped, struct cfg_error *err)
 {
 	unsigned skipped = 0, number = 0;
 	char line[LINE_LEN_MAX];
@@ -54,12 +69,12 @@ int ctl_pool_read(
 		if (strchr(line, '\n') == NULL && !feof(f))
 			rc = -EINVAL;
 		else
-			rc = line_read(pool, line);
+			rc = line_read(pool, pool6, line);
 		skipped += rc == -ERANGE;
 		if (rc == -ERANGE)
 			rc = 0;
 		if (rc == -EINVAL)
-			cfg_error_set(err, path, number, "this isn't \"NAME,ADDRESS\"");
+			cfg_error_set(err, path, number, "this isn't \"NAME,ADDRESS,ADDRESS6\"");
 		else if (rc < 0)
 			cfg_error_set(err, path, number, "%s", strerror(-rc));
 	}
@@ -72,6 +87,8 @@ int ctl_pool_read(
 	if (rc == 0 && ret_skipped != NULL)
 		*ret_skipped = skipped;
 	pool->changed = false;
+	if (pool6 != NULL)
+		pool6->changed = false;
 	return rc;
 }
 
@@ -80,36 +97,59 @@ bool ctl_pool_changed(const struct ctl_pool *pool)
 	return pool->changed;
 }
 
-// Names that the format can't hold are left out.
-static void line_write(const struct ctl_pool *pool, FILE *f, uint32_t index)
+// Where the name has an address in the other pool, or had one last; false: nowhere.
+static bool other_address(const struct ctl_pool *pool, const char *name, struct cfg_addr *ret_addr)
 {
-	const char *name = pool->entries[index].name;
-	struct cfg_addr addr = ctl_pool_address(pool, index);
-	char text[CFG_ADDR_TEXT];
+	const struct ctl_pool_memory *m = NULL;
+
+	if (pool == NULL)
+		return false;
+	HASH_FIND_STR(pool->memories, name, m);
+	if (m == NULL || pool->entries[m->index].state == CTL_POOL_FIXED)
+		return false;
+	*ret_addr = ctl_pool_address(pool, m->index);
+	return true;
+}
+
+// Names that the format can't hold are left out.
+static void line_write(const struct ctl_pool *pool, const struct ctl_pool *pool6, FILE *f,
+	uint32_t index, bool is6)
+{
+	const char *name = (is6 ? pool6 : pool)->entries[index].name;
+	struct cfg_addr addr = ctl_pool_address(is6 ? pool6 : pool, index), addr6;
+	char text[CFG_ADDR_TEXT] = "", text6[CFG_ADDR_TEXT] = "";
 
 	if (name[0] == '\0' || strpbrk(name, ",\r\n") != NULL || name[0] == '#' || name[0] == ';' ||
 		strlen(name) > LINE_LEN_MAX / 2)
 		return;
-	fprintf(f, "%s,%s\n", name, cfg_addr_text(&addr, false, text));
+	(void)cfg_addr_text(&addr, false, is6 ? text6 : text);
+	if (!is6 && other_address(pool6, name, &addr6))
+		(void)cfg_addr_text(&addr6, false, text6);
+	fprintf(f, "%s,%s%s%s\n", name, text, pool6 != NULL ? "," : "", text6);
 }
 
 // The free ones in the order of their queue, then those in use; fixed ones are in files already.
-static void all_write(const struct ctl_pool *pool, FILE *f)
+// Of the second pool only what wasn't said along with the first.
+static void all_write(const struct ctl_pool *pool, const struct ctl_pool *pool6, FILE *f, bool is6)
 {
+	const struct ctl_pool *p = is6 ? pool6 : pool;
 	const struct ctl_pool_memory *m;
+	struct cfg_addr said;
 
-	for (uint32_t i = pool->head; i != 0; i = pool->entries[i].next) {
-		HASH_FIND_STR(pool->memories, pool->entries[i].name, m);
-		if (m != NULL && m->index == i)
-			line_write(pool, f, i);
+	for (uint32_t i = p->head; i != 0; i = p->entries[i].next) {
+		HASH_FIND_STR(p->memories, p->entries[i].name, m);
+		if (m != NULL && m->index == i &&
+			(!is6 || !other_address(pool, p->entries[i].name, &said)))
+			line_write(pool, pool6, f, i, is6);
 	}
-	for (m = pool->memories; m != NULL; m = m->hh.next) {
-		if (pool->entries[m->index].state == CTL_POOL_LEASED)
-			line_write(pool, f, m->index);
+	for (m = p->memories; m != NULL; m = m->hh.next) {
+		if (p->entries[m->index].state == CTL_POOL_LEASED &&
+			(!is6 || !other_address(pool, m->name, &said)))
+			line_write(pool, pool6, f, m->index, is6);
 	}
 }
 
-int ctl_pool_write(struct ctl_pool *pool, const char *path)
+int ctl_pool_write(struct ctl_pool *pool, struct ctl_pool *pool6, const char *path)
 {
 	char *beside = NULL;
 	FILE *f = NULL;
@@ -129,7 +169,9 @@ int ctl_pool_write(struct ctl_pool *pool, const char *path)
 		close(fd);
 		goto remove_file;
 	}
-	all_write(pool, f);
+	all_write(pool, pool6, f, false);
+	if (pool6 != NULL)
+		all_write(pool, pool6, f, true);
 	if (fflush(f) != 0 || fsync(fd) < 0)
 		rc = -errno;
 	if (fclose(f) != 0 && rc == 0)
@@ -138,6 +180,8 @@ int ctl_pool_write(struct ctl_pool *pool, const char *path)
 		rc = -errno;
 	if (rc == 0)
 		pool->changed = false;
+	if (rc == 0 && pool6 != NULL)
+		pool6->changed = false;
 remove_file:
 	if (rc < 0)
 		(void)unlink(beside); // the error that counts is the first

@@ -164,6 +164,8 @@ static void add_common(struct ctl_push *push, const struct ctl_push_input *in)
 	}
 	snprintf(text, sizeof(text), "topology %s", topologies[cfg->topology]);
 	add_own(push, in, text);
+	if (in->address6.family != 0)
+		add_own(push, in, "tun-ipv6"); // clients before 2.4 need to be told
 	if (cfg->push_ping_s > 0) {
 		snprintf(text, sizeof(text), "ping %u", cfg->push_ping_s);
 		add_own(push, in, text);
@@ -182,8 +184,15 @@ static void add_session(struct ctl_push *push, const struct ctl_push_input *in)
 	struct cfg_addr second = in->cfg->topology == CFG_TOPOLOGY_SUBNET
 		? cfg_addr_netmask(&in->address)
 		: in->peer;
+	const struct cfg_addr *peer6 = &in->cfg->address6;
 	char a[CFG_ADDR_TEXT], b[CFG_ADDR_TEXT];
 
+	if (in->ccd != NULL && in->ccd->ifconfig6.family != 0 &&
+		in->ccd->ifconfig6_peer.family != 0)
+		peer6 = &in->ccd->ifconfig6_peer;
+	if (in->address6.family != 0)
+		add(push, "ifconfig-ipv6 %s %s", cfg_addr_text(&in->address6, true, a),
+			cfg_addr_text(peer6, false, b));
 	add(push, "ifconfig %s %s", cfg_addr_text(&in->address, false, a),
 		cfg_addr_text(&second, false, b));
 	if (in->agreed & CTL_PUSH_PEER_ID)

@@ -32,6 +32,7 @@ struct ctl_push_input {
 	struct cfg_addr address; // tunnel address with the prefix to be told
 	struct cfg_addr peer; // its other end, in topology net30 and p2p
 	const char *auth_token; // whole option, or NULL
+	struct cfg_addr address6; // the same of IPv6; AF_UNSPEC: none
 	uint32_t peer_id;
 	const char *cipher; // NULL: don't push one (ovpn_ncp_select_server)
 	uint32_t tun_mtu; // 0: as the configuration has it

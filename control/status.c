@@ -117,6 +117,8 @@ json_t *ctl_status_session(struct ctl *ctl, const struct ctl_peer *peer, bool de
 	put(o, "state", json_string(state_name(peer)));
 	put(o, "address", json_string(ctl_endpoint_text(&info.endpoint, text)));
 	put(o, "tunnel", json_string(ctl_addr_text(&peer->tunnel4, text)));
+	if (peer->tunnel6.family != 0)
+		put(o, "tunnel6", json_string(ctl_addr_text(&peer->tunnel6, text)));
 	put_u64(o, "rx_bytes", info.rx_bytes);
 	put_u64(o, "tx_bytes", info.tx_bytes);
 	put_u64(o, "rx_packets", info.rx_packets);
@@ -198,5 +200,8 @@ bool ctl_status_matches(const struct ctl_peer *peer, const char *text)
 	if (strcmp(buf, text) == 0 || strcmp(ctl_endpoint_text(&peer->endpoint, buf), text) == 0 ||
 		strcmp(ctl_addr_text(&peer->endpoint.remote, buf), text) == 0)
 		return true;
-	return peer->tunnel4.family != 0 && strcmp(ctl_addr_text(&peer->tunnel4, buf), text) == 0;
+	return (peer->tunnel4.family != 0 &&
+		       strcmp(ctl_addr_text(&peer->tunnel4, buf), text) == 0) ||
+		(peer->tunnel6.family != 0 &&
+			strcmp(ctl_addr_text(&peer->tunnel6, buf), text) == 0);
 }

@@ -49,6 +49,8 @@
 	X(inner_bad_header, "inner IP header is malformed")                                        \
 	X(inner_source, "inner source address isn't the session's")                                \
 	X(inner_multicast, "inner multicast or broadcast")                                         \
+	X(inner_link_local, "inner IPv6 that is for its own link alone")                           \
+	X(inner_blocked, "inner IPv6 while block-ipv6 is set")                                     \
 	X(inner_recursive, "inner packet to our own outer address and port")                       \
 	X(inner_ttl, "inner packet at the end of its time to live")                                \
 	X(inner_too_big, "inner packet too big and not to be fragmented")                          \
@@ -121,6 +123,7 @@ enum dp_drop {
 	X(to_kernel, "frames given to the main core for the kernel (end)")                         \
 	X(from_kernel, "frames sent for the kernel")                                               \
 	X(arp_answered, "ARP requests answered (end)")                                             \
+	X(nd_answered, "neighbour solicitations answered (end)")                                   \
 	X(frags_received, "outer fragments received")                                              \
 	X(frags_merged, "fragments that became part of a datagram (end)")                          \
 	X(reassembled, "datagrams put together from fragments")                                    \

@@ -154,22 +154,27 @@ static void send_with_mac(
 	dp_port_send(w, &w->outer, m);
 }
 
-// IPv4, and the frame may have to be cut, or is to have a UDP checksum.
-static void send_ip4(struct dp_worker *w, struct rte_mbuf *m, const struct shm_endpoint *ep,
+// IPv6, or the frame may have to be cut, or is to have a UDP checksum over IPv4.
+static void send_whole(struct dp_worker *w, struct rte_mbuf *m, const struct shm_endpoint *ep,
 	const struct rte_ether_addr *mac, bool full_checksum)
 {
+	bool ip6 = ep->remote.family == AF_INET6;
 	struct rte_mbuf *piece[DP_FRAGS_MAX];
 	unsigned n;
 
 	put_udp(m, ep);
-	put_ip4(w, m, ep, full_checksum);
+	if (ip6)
+		put_ip6(m, ep);
+	else
+		put_ip4(w, m, ep, full_checksum);
 	if (rte_pktmbuf_pkt_len(m) <= w->outer.port->mtu) {
-		send_with_mac(w, m, mac, false);
+		send_with_mac(w, m, mac, ip6);
 		return;
 	}
-	n = dp_frag4(w, m, w->outer.port->mtu, piece, DP_FRAGS_MAX);
+	n = ip6 ? dp_frag6(w, m, w->outer.port->mtu, piece, DP_FRAGS_MAX)
+		: dp_frag4(w, m, w->outer.port->mtu, piece, DP_FRAGS_MAX);
 	for (unsigned i = 0; i < n; i++)
-		send_with_mac(w, piece[i], mac, false);
+		send_with_mac(w, piece[i], mac, ip6);
 }
 
 #define HEADS4 (RTE_ETHER_HDR_LEN + sizeof(struct rte_ipv4_hdr) + UDP_HDR)
@@ -217,7 +222,6 @@ static inline void put_heads4(struct dp_worker *w, struct rte_mbuf *m,
 void dp_frame_send(
 	struct dp_worker *w, struct rte_mbuf *m, const struct shm_endpoint *ep, bool full_checksum)
 {
-	bool ip6 = ep->remote.family == AF_INET6;
 	struct rte_ether_addr mac;
 
 	if (!dp_has_next_hops(w->core) || dp_next_hop(w->core, &ep->remote, mac.addr_bytes) < 0)
@@ -226,13 +230,9 @@ void dp_frame_send(
 		dp_drop(w, m, DP_DROP_outer_no_next_hop);
 		return;
 	}
-	if (ip6) {
-		put_udp(m, ep);
-		put_ip6(m, ep);
-		send_with_mac(w, m, &mac, true);
-	} else if (unlikely(full_checksum) ||
+	if (unlikely(full_checksum || ep->remote.family == AF_INET6) ||
 		rte_pktmbuf_pkt_len(m) + HEADS4 - RTE_ETHER_HDR_LEN > w->outer.port->mtu) {
-		send_ip4(w, m, ep, &mac, full_checksum);
+		send_whole(w, m, ep, &mac, full_checksum);
 	} else {
 		put_heads4(w, m, ep, &mac);
 		dp_port_send(w, &w->outer, m);

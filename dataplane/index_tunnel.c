@@ -185,8 +185,11 @@ int dp_tunnel_index_add(struct dp_tunnel_index *ix, const struct shm_dir *dir,
 	uint64_t want = word_of(slot, generation);
 	uint64_t old;
 
-	if (e == NULL || is_server(ix, addr))
+	if (is_server(ix, addr))
 		return -ENOENT;
+	if (e == NULL) // in a subnet that is larger than its index: control adds an iroute
+		return addr->family == AF_INET6 && dp_tunnel_index_subnet(ix, addr) >= 0 ? 0
+											 : -ENOENT;
 	old = atomic_load_explicit(e, memory_order_acquire);
 	do {
 		uint16_t g;

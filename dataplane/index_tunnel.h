@@ -9,8 +9,8 @@
 #include "shm/layout.h"
 #include "shm/message.h"
 
-// Addresses of one subnet that are indexed, from its network address on. Larger subnets (IPv6)
-// have sessions in their first DP_TUNNEL_HOSTS addresses only.
+// Addresses of one subnet that are indexed, from its network address on. In larger subnets (IPv6)
+// sessions with other addresses are found as networks of one address (index_iroute).
 #define DP_TUNNEL_HOSTS (1u << 21)
 
 struct dp_tunnel_index;
@@ -41,9 +41,10 @@ bool dp_tunnel_index_same4(const struct dp_tunnel_index *ix, uint32_t a_be, uint
 // Number of the subnet that the address is in, -1 if none.
 int dp_tunnel_index_subnet(const struct dp_tunnel_index *ix, const struct shm_addr *addr);
 
-// Enter or remove (if it is still that one) an address. The slot's owner. Returns 0, -ENOENT when
-// the address is in no subnet or is the server's own, -EEXIST when it belongs to another slot
-// whose generation is still the directory's.
+// Enter or remove (if it is still that one) an address. The slot's owner. Returns 0 (an IPv6
+// address behind the index isn't entered, which is no error), -ENOENT when the address is in no
+// subnet or is the server's own, -EEXIST when it belongs to another slot whose generation is still
+// the directory's.
 int dp_tunnel_index_add(struct dp_tunnel_index *ix, const struct shm_dir *dir,
 	const struct shm_addr *addr, uint32_t slot, uint16_t generation);
 void dp_tunnel_index_del(struct dp_tunnel_index *ix, const struct shm_addr *addr, uint32_t slot,

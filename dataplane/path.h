@@ -255,6 +255,8 @@ void dp_down(struct dp_worker *w, struct rte_mbuf *m);
 // Count the time to live of an inner IPv4 packet down where the dataplane is the router that has
 // to. to_session: on its way to another client. Returns false when it is used up.
 bool dp_ttl_down(struct dp_worker *w, struct rte_ipv4_hdr *ip, bool to_session);
+// The same for IPv6 and its hop limit.
+bool dp_hops_down(struct dp_worker *w, struct rte_ipv6_hdr *ip, bool to_session);
 // Encrypt and send what was gathered.
 void dp_stage_encrypt(struct dp_worker *w);
 // Key slot to send with now, switching if it is time, or -1. tx_owner only.
@@ -314,6 +316,10 @@ void dp_occ(struct dp_worker *w, struct rte_mbuf *m);
 // An ARP packet on the inner port. Returns false when it isn't for a tunnel address.
 bool dp_arp(struct dp_worker *w, struct dp_worker_port *wp, struct rte_mbuf *m);
 
+// A neighbour solicitation on the inner port, a whole IPv6 packet behind its Ethernet header.
+// Returns false when it is none, or not for a session's address.
+bool dp_nd(struct dp_worker *w, struct dp_worker_port *wp, struct rte_mbuf *m);
+
 // Lower the MSS of a TCP SYN in the IP packet at p, len bytes long and checked, to at most mss.
 // Returns true when it was lowered.
 bool dp_mss_clamp4(uint8_t *p, uint16_t len, uint16_t mss);
@@ -323,17 +329,29 @@ bool dp_mss_clamp6(uint8_t *p, uint16_t len, uint16_t mss);
 // to_slot: the session it came from, SHM_SLOT_NONE when from the inner port. m stays the caller's.
 void dp_icmp_error(struct dp_worker *w, struct rte_mbuf *m, uint8_t type, uint8_t code,
 	uint16_t mtu, uint32_t to_slot, uint16_t generation);
+// The same for IPv6 with a message of ICMPv6; mtu counts for "packet too big" alone.
+void dp_icmp6_error(struct dp_worker *w, struct rte_mbuf *m, uint8_t type, uint8_t code,
+	uint16_t mtu, uint32_t to_slot, uint16_t generation);
+#define DP_ICMP6_UNREACHABLE 1
+#define DP_ICMP6_TOO_BIG 2
+#define DP_ICMP6_TIME_EXCEEDED 3
 
 // Cut an IPv4 packet at m's start into pieces of at most mtu bytes. Takes m. Fills at most max
 // packets with headroom for everything. Returns their number, 0 when it failed (counted).
 unsigned dp_frag4(struct dp_worker *w, struct rte_mbuf *m, uint16_t mtu, struct rte_mbuf **ret_pkt,
 	unsigned max);
 #define DP_FRAGS_MAX 8u
+// The same for an IPv6 packet of ours without extension headers.
+unsigned dp_frag6(struct dp_worker *w, struct rte_mbuf *m, uint16_t mtu, struct rte_mbuf **ret_pkt,
+	unsigned max);
 
 // Outer fragments (frag.c). Takes the frame; returns a whole datagram's frame when this was the
-// last missing piece, else NULL. IPv4 header at l3_off is checked.
+// last missing piece, else NULL. The IP header at l3_off is checked. frag_off: of the fragment
+// header of IPv6, whose datagram comes back without extension headers.
 struct dp_frag_table *dp_frag_table_create(void);
 struct dp_frag_table *dp_frag_table_free(struct dp_frag_table *t);
 struct rte_mbuf *dp_frag_add(struct dp_worker *w, struct rte_mbuf *m, uint16_t l3_off);
+struct rte_mbuf *dp_frag_add6(
+	struct dp_worker *w, struct rte_mbuf *m, uint16_t l3_off, uint16_t frag_off);
 // Forget datagrams that are older than their time.
 void dp_frag_expire(struct dp_worker *w);

@@ -72,10 +72,16 @@ static int bind_quiet(const struct shm_listen *l)
 	int fd = socket(l->addr.family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int rc;
 
+	// A kernel without IPv6 has nothing to say about it; any other socket keeps the place.
+	if (fd < 0 && errno == EAFNOSUPPORT && l->addr.family == AF_INET6)
+		return socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
 	if (l->addr.family == AF_INET6)
-		rc = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) < 0 ? -errno : 0;
+		rc = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) < 0 ||
+				setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, &one, sizeof(one)) < 0
+			? -errno
+			: 0;
 	else
 		rc = setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &one, sizeof(one)) < 0 ? -errno : 0;
 	if (rc == 0)
@@ -167,7 +173,8 @@ static struct dp_config *make_config(
 
 	if (c == NULL)
 		return NULL;
-	c->flags = hello->flags & (SHM_HELLO_CLIENT_TO_CLIENT | SHM_HELLO_MOBILITY);
+	c->flags = hello->flags &
+		(SHM_HELLO_CLIENT_TO_CLIENT | SHM_HELLO_MOBILITY | SHM_HELLO_BLOCK_IPV6);
 	c->listens = hello->listens;
 	c->subnets = hello->subnets;
 	memcpy(c->listen, hello->listen, sizeof(c->listen));

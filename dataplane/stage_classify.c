@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Frames of a port: datagrams of clients to our UDP addresses, plaintext for tunnel addresses, or
 // neither. Everything that reads an outer header for the first time is here.
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "dataplane/path.h"
 
 #define ETH_LEN sizeof(struct rte_ether_hdr)
 #define UDP_LEN sizeof(struct rte_udp_hdr)
+#define EXTENSIONS_MAX 4u // headers between IPv6 and UDP
 
 enum verdict {
 	OURS, // a datagram to one of our UDP addresses, meta is filled
@@ -74,6 +76,74 @@ static enum verdict parse_ip4(struct dp_worker *w, struct rte_mbuf *m, uint32_t 
 	return v;
 }
 
+// Header behind IPv6's own and those that may lie in front of UDP. The chain is left when it isn't
+// understood, which makes the packet the kernel's.
+struct chain {
+	uint16_t off; // from the frame's start
+	uint8_t proto; // UDP, fragment header, or what ended the walk
+};
+
+static struct chain walk6(struct rte_mbuf *m, uint16_t end, uint8_t proto)
+{
+	struct chain c = { .off = ETH_LEN + sizeof(struct rte_ipv6_hdr), .proto = proto };
+
+	for (unsigned i = 0; i < EXTENSIONS_MAX && c.off + 8u <= end; i++) {
+		const uint8_t *h = rte_pktmbuf_mtod_offset(m, const uint8_t *, c.off);
+
+		// Atomic fragments are whole datagrams (RFC 6946).
+		if (c.proto == IPPROTO_FRAGMENT && (h[2] | (h[3] & ~6u)) == 0) {
+			c.off += 8;
+		} else if (c.proto == IPPROTO_HOPOPTS || c.proto == IPPROTO_DSTOPTS ||
+			(c.proto == IPPROTO_ROUTING && h[3] == 0)) {
+			if (c.off + (h[1] + 1u) * 8 > end)
+				break;
+			c.off += (h[1] + 1u) * 8;
+		} else {
+			break;
+		}
+		c.proto = h[0];
+	}
+	return c;
+}
+
+// Take extension headers out, so that the rest of the path sees UDP behind IPv6.
+static void strip6(struct rte_mbuf *m, struct chain c)
+{
+	uint16_t n = c.off - ETH_LEN - sizeof(struct rte_ipv6_hdr);
+	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
+	struct rte_ipv6_hdr *ip;
+
+	memmove(frame + n, frame, ETH_LEN + sizeof(*ip));
+	rte_pktmbuf_adj(m, n);
+	ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv6_hdr *, ETH_LEN);
+	ip->proto = c.proto;
+	ip->payload_len = rte_cpu_to_be_16(rte_be_to_cpu_16(ip->payload_len) - n);
+}
+
+// A header between IPv6's and UDP's, len bytes of both together.
+static enum verdict extended6(struct dp_worker *w, struct rte_mbuf *m, uint16_t len)
+{
+	const struct rte_ipv6_hdr *ip =
+		rte_pktmbuf_mtod_offset(m, const struct rte_ipv6_hdr *, ETH_LEN);
+	uint16_t end = ETH_LEN + sizeof(*ip) + len;
+	struct chain c = walk6(m, end, ip->proto);
+	uint16_t port_be;
+
+	if (c.proto == IPPROTO_FRAGMENT && c.off + 8u <= end) {
+		dp_meta(m)->l4_off = c.off;
+		return FRAGMENT;
+	}
+	if (c.proto != IPPROTO_UDP || c.off + UDP_LEN > end)
+		return OTHER;
+	memcpy(&port_be, rte_pktmbuf_mtod_offset(m, const uint8_t *, c.off + 2), sizeof(port_be));
+	if (!dp_is_listener(w->config, AF_INET6, ip->dst_addr, port_be))
+		return OTHER;
+	strip6(m, c);
+	return parse_udp(w, m, AF_INET6,
+		rte_pktmbuf_mtod_offset(m, const struct rte_ipv6_hdr *, ETH_LEN)->dst_addr,
+		ETH_LEN + sizeof(*ip), end - c.off);
+}
+
 static enum verdict parse_ip6(struct dp_worker *w, struct rte_mbuf *m, uint32_t frame_len)
 {
 	const struct rte_ipv6_hdr *ip =
@@ -82,24 +152,28 @@ static enum verdict parse_ip6(struct dp_worker *w, struct rte_mbuf *m, uint32_t 
 
 	if (frame_len < ETH_LEN + sizeof(*ip))
 		return bad(w, m, DP_DROP_short_frame);
-	if (ip->proto != IPPROTO_UDP) // extension headers are not looked through
-		return OTHER;
 	len = rte_be_to_cpu_16(ip->payload_len);
 	if (len > frame_len - ETH_LEN - sizeof(*ip))
 		return bad(w, m, DP_DROP_bad_ip_header);
 	dp_meta(m)->l3_off = ETH_LEN;
 	dp_meta(m)->flags = DP_META_IP6;
+	if (unlikely(ip->proto != IPPROTO_UDP))
+		return extended6(w, m, len);
 	return parse_udp(w, m, AF_INET6, ip->dst_addr, ETH_LEN + sizeof(*ip), len);
 }
 
 // A fragment is ours if its address is; which port it is for shows when all are there.
 static bool is_our_address(const struct dp_worker *w, struct rte_mbuf *m)
 {
-	const struct rte_ipv4_hdr *ip =
-		rte_pktmbuf_mtod_offset(m, const struct rte_ipv4_hdr *, ETH_LEN);
+	bool ip6 = dp_meta(m)->flags & DP_META_IP6;
+	const uint8_t *dst = rte_pktmbuf_mtod_offset(m, const uint8_t *,
+		ETH_LEN +
+			(ip6 ? offsetof(struct rte_ipv6_hdr, dst_addr)
+			     : offsetof(struct rte_ipv4_hdr, dst_addr)));
 
 	for (unsigned i = 0; i < w->config->listens; i++) {
-		if (dp_is_listener(w->config, AF_INET, &ip->dst_addr, w->config->listen[i].port_be))
+		if (dp_is_listener(
+			    w->config, ip6 ? AF_INET6 : AF_INET, dst, w->config->listen[i].port_be))
 			return true;
 	}
 	return false;
@@ -197,16 +271,20 @@ static void not_outer(struct dp_worker *w, struct dp_worker_port *wp, struct rte
 // Reassemble. Returns the whole datagram, parsed and ours, or NULL.
 static struct rte_mbuf *whole(struct dp_worker *w, struct dp_worker_port *wp, struct rte_mbuf *m)
 {
+	bool ip6 = dp_meta(m)->flags & DP_META_IP6;
+	enum verdict v;
+
 	if (!is_our_address(w, m)) {
 		not_outer(w, wp, m);
 		return NULL;
 	}
-	m = dp_frag_add(w, m, ETH_LEN);
+	m = ip6 ? dp_frag_add6(w, m, ETH_LEN, dp_meta(m)->l4_off) : dp_frag_add(w, m, ETH_LEN);
 	if (m == NULL)
 		return NULL;
 	meta_reset(w, m);
+	v = ip6 ? parse_ip6(w, m, rte_pktmbuf_pkt_len(m)) : parse_ip4(w, m, rte_pktmbuf_pkt_len(m));
 	dp_meta(m)->flags |= DP_META_REASSEMBLED;
-	switch (parse_ip4(w, m, rte_pktmbuf_pkt_len(m))) {
+	switch (v) {
 	case OURS: return m;
 	case BAD: return NULL;
 	default: dp_drop(w, m, DP_DROP_not_ours); return NULL; // the kernel has had its fragments

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Frames of the inner port: plaintext for a session goes to the worker that sends for it.
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -116,10 +117,12 @@ static void downlink6(struct dp_worker *w, struct dp_worker_port *wp, struct rte
 		return;
 	}
 	total = rte_be_to_cpu_16(ip->payload_len) + (uint32_t)sizeof(*ip);
-	if (total > room) {
+	if ((ip->vtc_flow & RTE_BE32(0xf0000000)) != RTE_BE32(0x60000000) || total > room) {
 		dp_drop(w, m, DP_DROP_inner_bad_header);
 		return;
 	}
+	if (unlikely(ip->proto == IPPROTO_ICMPV6) && dp_nd(w, wp, m))
+		return;
 	if (dp_route6(w, ip->dst_addr, &slot, &generation) < 0) {
 		not_for_session(w, wp, m,
 			rte_is_multicast_ether_addr(&eth->dst_addr) ? DP_DROP_inner_multicast
@@ -129,6 +132,11 @@ static void downlink6(struct dp_worker *w, struct dp_worker_port *wp, struct rte
 	w->inner_peer = eth->src_addr;
 	rte_pktmbuf_trim(m, (uint16_t)(room - total));
 	rte_pktmbuf_adj(m, ETH_LEN);
+	if (!dp_hops_down(w, ip, false)) {
+		dp_icmp6_error(w, m, DP_ICMP6_TIME_EXCEEDED, 0, 0, SHM_SLOT_NONE, 0);
+		dp_drop(w, m, DP_DROP_inner_ttl);
+		return;
+	}
 	dp_to_session(w, m, slot, generation, DP_META_COUNTED);
 }
 

@@ -171,6 +171,8 @@ static void push(struct dp_worker *w, struct rte_mbuf *m)
 static void too_big(struct dp_worker *w, struct rte_mbuf *m, uint16_t mtu, bool ip4)
 {
 	const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod(m, const struct rte_ipv4_hdr *);
+	const struct rte_ipv6_hdr *ip6 = rte_pktmbuf_mtod(m, const struct rte_ipv6_hdr *);
+	bool client = dp_meta(m)->flags & DP_META_FROM_CLIENT;
 	struct rte_mbuf *piece[DP_FRAGS_MAX];
 	uint32_t from = SHM_SLOT_NONE;
 	uint16_t generation = 0;
@@ -182,10 +184,14 @@ static void too_big(struct dp_worker *w, struct rte_mbuf *m, uint16_t mtu, bool 
 			push(w, piece[i]);
 		return;
 	}
-	if (ip4 && (dp_meta(m)->flags & DP_META_FROM_CLIENT) == 0)
-		dp_icmp_error(w, m, 3, 4, mtu, SHM_SLOT_NONE, 0);
-	else if (ip4 && dp_route4(w, ip->src_addr, &from, &generation) == 0)
-		dp_icmp_error(w, m, 3, 4, mtu, from, generation);
+	if (!client ||
+		(ip4 ? dp_route4(w, ip->src_addr, &from, &generation)
+		     : dp_route6(w, ip6->src_addr, &from, &generation)) == 0) {
+		if (ip4)
+			dp_icmp_error(w, m, 3, 4, mtu, from, generation);
+		else
+			dp_icmp6_error(w, m, DP_ICMP6_TOO_BIG, 0, mtu, from, generation);
+	}
 	dp_drop(w, m, DP_DROP_inner_too_big);
 }
 

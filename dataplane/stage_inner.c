@@ -72,6 +72,32 @@ bool dp_ttl_down(struct dp_worker *w, struct rte_ipv4_hdr *ip, bool to_session)
 	return ttl_ok(ip);
 }
 
+// Both in the same subnet of tunnel addresses.
+static bool on_link6(const struct dp_worker *w, const struct rte_ipv6_hdr *ip)
+{
+	struct shm_addr src = { .family = AF_INET6 }, dst = { .family = AF_INET6 };
+	int net;
+
+	if (w->config->tunnel == NULL)
+		return false;
+	memcpy(src.bytes, ip->src_addr, 16);
+	memcpy(dst.bytes, ip->dst_addr, 16);
+	net = dp_tunnel_index_subnet(w->config->tunnel, &src);
+	return net >= 0 && net == dp_tunnel_index_subnet(w->config->tunnel, &dst);
+}
+
+bool dp_hops_down(struct dp_worker *w, struct rte_ipv6_hdr *ip, bool to_session)
+{
+	if (!to_session && w->inner.port->flags & DP_PORT_KERNEL_PEER)
+		return true;
+	if (on_link6(w, ip))
+		return true;
+	if (ip->hop_limits <= 1)
+		return false;
+	ip->hop_limits--;
+	return true;
+}
+
 static void count_rx(struct shm_session *s, uint32_t len)
 {
 	dp_add64(&s->rx_packets, 1);
@@ -128,42 +154,76 @@ static void inner4(struct dp_worker *w, struct rte_mbuf *m)
 		dp_inner_send(w, m);
 }
 
+// fe80::/10, or nobody yet: router solicitations, multicast listener reports and the like, which a
+// client's kernel sends on every link. There is nobody on this one to hear them.
+static bool link_local(const uint8_t *addr)
+{
+	static const uint8_t nobody[16];
+
+	return (addr[0] == 0xfe && (addr[1] & 0xc0) == 0x80) || memcmp(addr, nobody, 16) == 0;
+}
+
+// Header, source and destination of IPv6 from a client. Returns DP_DROP_COUNT when it may go on.
+static enum dp_drop check6(struct dp_worker *w, struct rte_mbuf *m, uint32_t total)
+{
+	const struct rte_ipv6_hdr *ip = rte_pktmbuf_mtod(m, const struct rte_ipv6_hdr *);
+	uint32_t slot = dp_meta(m)->slot;
+
+	if (total > rte_pktmbuf_pkt_len(m))
+		return DP_DROP_inner_bad_header;
+	if (unlikely(link_local(ip->src_addr)))
+		return DP_DROP_inner_link_local;
+	if (!source_ok(w, slot, &dp_session(w, slot)->tunnel6, AF_INET6, ip->src_addr))
+		return DP_DROP_inner_source;
+	if (ip->dst_addr[0] == 0xff)
+		return DP_DROP_inner_multicast;
+	if (unlikely(link_local(ip->dst_addr)))
+		return DP_DROP_inner_link_local;
+	if (recursive(w, AF_INET6, ip->dst_addr, ip->proto, (const uint8_t *)(ip + 1),
+		    (uint16_t)(total - sizeof(*ip))))
+		return DP_DROP_inner_recursive;
+	return DP_DROP_COUNT;
+}
+
 static void inner6(struct dp_worker *w, struct rte_mbuf *m)
 {
 	struct rte_ipv6_hdr *ip = rte_pktmbuf_mtod(m, struct rte_ipv6_hdr *);
 	uint32_t len = rte_pktmbuf_pkt_len(m);
 	uint32_t total = rte_be_to_cpu_16(ip->payload_len) + (uint32_t)sizeof(*ip);
 	uint32_t slot = dp_meta(m)->slot, to;
+	uint16_t generation = dp_meta(m)->generation, to_generation;
 	struct shm_session *s = dp_session(w, slot);
-	uint16_t to_generation;
+	enum dp_drop why = check6(w, m, total);
+	bool to_session;
 
-	if (total > len) {
-		dp_drop(w, m, DP_DROP_inner_bad_header);
-		return;
+	if (unlikely(w->config->flags & SHM_HELLO_BLOCK_IPV6) && why == DP_DROP_COUNT) {
+		dp_icmp6_error(w, m, DP_ICMP6_UNREACHABLE, 0, 0, slot, generation);
+		why = DP_DROP_inner_blocked;
 	}
-	if (!source_ok(w, slot, &s->tunnel6, AF_INET6, ip->src_addr)) {
-		dp_drop(w, m, DP_DROP_inner_source);
-		return;
-	}
-	if (ip->dst_addr[0] == 0xff) {
-		dp_drop(w, m, DP_DROP_inner_multicast);
-		return;
-	}
-	if (recursive(w, AF_INET6, ip->dst_addr, ip->proto, (const uint8_t *)(ip + 1),
-		    (uint16_t)(total - sizeof(*ip)))) {
-		dp_drop(w, m, DP_DROP_inner_recursive);
+	if (why != DP_DROP_COUNT) {
+		dp_drop(w, m, why);
 		return;
 	}
 	if (total < len)
 		rte_pktmbuf_trim(m, (uint16_t)(len - total));
 	count_rx(s, total);
+	to_session = w->config->flags & SHM_HELLO_CLIENT_TO_CLIENT &&
+		dp_route6(w, ip->dst_addr, &to, &to_generation) == 0;
+	if (!dp_hops_down(w, ip, to_session)) {
+		dp_icmp6_error(w, m, DP_ICMP6_TIME_EXCEEDED, 0, 0, slot, generation);
+		dp_drop(w, m, DP_DROP_inner_ttl);
+		return;
+	}
 	if (s->mss6 != 0 && dp_mss_clamp6((uint8_t *)ip, (uint16_t)total, s->mss6))
 		dp_count(w, DP_COUNT_mss_clamped, 1);
-	if (w->config->flags & SHM_HELLO_CLIENT_TO_CLIENT &&
-		dp_route6(w, ip->dst_addr, &to, &to_generation) == 0)
+	if (to_session) {
 		dp_to_session(w, m, to, to_generation, DP_META_COUNTED | DP_META_FROM_CLIENT);
-	else
+	} else if (total > w->inner.port->mtu) {
+		dp_icmp6_error(w, m, DP_ICMP6_TOO_BIG, 0, w->inner.port->mtu, slot, generation);
+		dp_drop(w, m, DP_DROP_inner_too_big);
+	} else {
 		dp_inner_send(w, m);
+	}
 }
 
 void dp_stage_inner(struct dp_worker *w, struct dp_burst *in)

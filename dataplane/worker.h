@@ -78,6 +78,7 @@ struct dp_worker {
 	uint64_t tsc_hz;
 	uint64_t unproven_cycles; // saved up for unproven packets
 	bool loaded; // a receive burst was full: the budget of unproven packets binds
+	uint32_t frag_id; // of IPv6 packets that are cut
 	uint16_t ip_id; // of the next outer IPv4 header
 	uint32_t sweep_slot; // next slot to look at
 	uint64_t sweep_ms; // start of the second that is being swept

@@ -350,3 +350,58 @@ hugepages_restore() {
 	echo "$hugepages_before" >/proc/sys/vm/nr_hugepages
 	hugepages_before=
 }
+
+# --- IPv6 ---
+
+server_outer6=2001:db8:1::1
+server_inner6=fd00:8::1
+declare -A lan_gateway6=([a]=2001:db8:aa::1 [b]=2001:db8:bb::1)
+declare -A lan_address6=([a]=2001:db8:aa::50 [b]=2001:db8:bb::50)
+
+# Give the Internet IPv6 as well, without translation; hotspots have it until hotspot6 says no.
+ipv6_begin() {
+	local name
+	for name in world server hsa hsb laptop; do
+		on $name sysctl -qw net.ipv6.conf.all.disable_ipv6=0 \
+			net.ipv6.conf.default.disable_ipv6=0 net.ipv6.conf.all.accept_dad=0 \
+			net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_ra=0 \
+			net.ipv6.conf.default.accept_ra=0
+	done
+	for name in world hsa hsb server; do
+		on $name sysctl -qw net.ipv6.conf.all.forwarding=1
+	done
+	ip -n "$(ns world)" -6 -batch - <<-TXT || fail "no IPv6 in the world"
+		addr add 2001:db8:1::fe/64 dev srv nodad
+		addr add 2001:db8:a::1/64 dev upa nodad
+		addr add 2001:db8:b::1/64 dev upb nodad
+		route add 2001:db8:aa::/64 via 2001:db8:a::2
+		route add 2001:db8:bb::/64 via 2001:db8:b::2
+	TXT
+	ip -n "$(ns server)" -6 -batch - <<-TXT || fail "no IPv6 at the server"
+		addr add $server_outer6/64 dev out0 nodad
+		route add default via 2001:db8:1::fe
+	TXT
+	ip -n "$(ns hsa)" -6 -batch - <<-TXT || fail "no IPv6 at hotspot a"
+		addr add 2001:db8:a::2/64 dev wan nodad
+		addr add ${lan_gateway6[a]}/64 dev lan nodad
+		route add default via 2001:db8:a::1
+	TXT
+	ip -n "$(ns hsb)" -6 -batch - <<-TXT || fail "no IPv6 at hotspot b"
+		addr add 2001:db8:b::2/64 dev wan nodad
+		addr add ${lan_gateway6[b]}/64 dev lan nodad
+		route add default via 2001:db8:b::1
+	TXT
+}
+
+# Move to a hotspot that has IPv6 alone, or with "both" IPv4 too.
+hotspot6_join() { # a|b [both]
+	hotspot_attach "$1"
+	[ -z "${2-}" ] || ip -n "$(ns laptop)" -batch - <<-TXT
+		addr add ${lan_address[$1]}/24 dev wlan0
+		route replace default via ${lan_gateway[$1]}
+	TXT
+	ip -n "$(ns laptop)" -6 -batch - <<-TXT
+		addr add ${lan_address6[$1]}/64 dev wlan0 nodad
+		route replace default via ${lan_gateway6[$1]}
+	TXT
+}

@@ -105,7 +105,7 @@ static bool subnet_ok(const struct shm_subnet *s)
 int shm_hello_check(const struct shm_hello *m, size_t len)
 {
 	const uint32_t known = SHM_HELLO_CLIENT_TO_CLIENT | SHM_HELLO_MOBILITY |
-		SHM_HELLO_HAS_CONTROL | SHM_HELLO_HAS_TABLES;
+		SHM_HELLO_HAS_CONTROL | SHM_HELLO_HAS_TABLES | SHM_HELLO_BLOCK_IPV6;
 
 	// The first fields are the same in every version, so that a mismatch has its own error.
 	if (len < offsetof(struct shm_hello, flags) || m->kind != SHM_HELLO)

@@ -42,6 +42,7 @@ enum shm_hello_flag {
 	SHM_HELLO_MOBILITY = 1u << 1, // accept reconfiguration Pings at all
 	SHM_HELLO_HAS_CONTROL = 1u << 2, // descriptor: `control` memfd
 	SHM_HELLO_HAS_TABLES = 1u << 3, // descriptors: `sessions` read-only and `keys` O_PATH
+	SHM_HELLO_BLOCK_IPV6 = 1u << 4, // IPv6 of clients is answered with "no route"
 };
 
 // Descriptors in this order, those whose flag is set: control, sessions, keys. A control that was

@@ -30,9 +30,13 @@ GTC_TEST(cfg_server, defaults)
 
 	GTC_ASSERT_INT(PARSE_TEXT(cfg_server_parse, BASE, &notes, &cfg, &err), 0);
 	GTC_EXPECT_INT(notes.n, 0);
-	GTC_ASSERT_INT(cfg->n_listens, 1);
-	GTC_EXPECT_INT(cfg->listens[0].addr.family, AF_UNSPEC);
+	GTC_ASSERT_INT(cfg->n_listens, 2); // every address of both families
+	addr_is(&cfg->listens[0].addr, "0.0.0.0/0");
 	GTC_EXPECT_INT(cfg->listens[0].port, 1194);
+	addr_is(&cfg->listens[1].addr, "::/0");
+	GTC_EXPECT_INT(cfg->listens[1].port, 1194);
+	GTC_EXPECT_INT(cfg->network6.family, AF_UNSPEC);
+	GTC_EXPECT_INT(cfg->pool6_first.family, AF_UNSPEC);
 	addr_is(&cfg->network, "10.8.0.0/24");
 	addr_is(&cfg->address, "10.8.0.1/24");
 	addr_is(&cfg->pool_first, "10.8.0.2/32");
@@ -431,4 +435,94 @@ GTC_TEST(cfg_server, files)
 		GTC_EXPECT_INT(unlink(ca), 0);
 	}
 	GTC_EXPECT_INT(rmdir(dir), 0);
+}
+
+static void listeners_are(const char *lines, const char *want)
+{
+	struct cfg_server *cfg = NULL;
+	char text[512], got[512] = "", buf[CFG_ADDR_TEXT];
+	struct cfg_error err = { 0 };
+
+	snprintf(text, sizeof(text), BASE "%s", lines);
+	if (PARSE_TEXT(cfg_server_parse, text, NULL, &cfg, &err) < 0) {
+		GTC_EXPECT_STR(err.text, want);
+		return;
+	}
+	for (size_t i = 0; i < cfg->n_listens; i++) {
+		size_t at = strlen(got);
+
+		snprintf(got + at, sizeof(got) - at, "%s%s:%u", i > 0 ? " " : "",
+			cfg_addr_text(&cfg->listens[i].addr, false, buf), cfg->listens[i].port);
+	}
+	GTC_EXPECT_STR(got, want);
+	cfg_server_free(cfg);
+}
+
+GTC_TEST(cfg_server, listeners)
+{
+	listeners_are("proto udp4\n", "0.0.0.0:1194");
+	listeners_are("proto udp6\nport 443\n", "0.0.0.0:443 :::443");
+	listeners_are("proto udp6\nbind ipv6only\n", ":::1194");
+	listeners_are("local * 1195 udp4\nlocal 2001:db8::1\nlocal 192.0.2.1 53 udp\n",
+		"0.0.0.0:1195 2001:db8::1:1194 192.0.2.1:53");
+	listeners_are("proto udp6\nlocal 192.0.2.1\nlocal 2001:db8::1 1195 udp6\n",
+		"192.0.2.1:1194 2001:db8::1:1195");
+	listeners_are(
+		"local 192.0.2.1 1194 udp6\n", "f:5: 'local': 192.0.2.1 isn't an IPv6 address");
+	listeners_are(
+		"local 2001:db8::1 1194 udp4\n", "f:5: 'local': 2001:db8::1 isn't an IPv4 address");
+	listeners_are("bind ipv4only\n", "f:5: 'bind' takes 'ipv6only', got 'ipv4only'");
+}
+
+GTC_TEST(cfg_server, ipv6)
+{
+	struct cfg_server *cfg = NULL;
+	struct cfg_error err;
+
+	GTC_ASSERT_INT(PARSE_TEXT(cfg_server_parse, BASE "server-ipv6 fd00:8::/64\nblock-ipv6\n",
+			       NULL, &cfg, &err),
+		0);
+	addr_is(&cfg->network6, "fd00:8::/64");
+	addr_is(&cfg->address6, "fd00:8::1/64");
+	addr_is(&cfg->pool6_first, "fd00:8::1000/128");
+	addr_is(&cfg->pool6_last, "fd00:8::10:fff/128");
+	GTC_EXPECT(cfg->block_ipv6);
+	cfg_server_free(cfg);
+	GTC_ASSERT_INT(
+		PARSE_TEXT(cfg_server_parse, BASE "server-ipv6 fd00:8::/120\n", NULL, &cfg, &err),
+		0);
+	addr_is(&cfg->pool6_first, "fd00:8::2/128");
+	addr_is(&cfg->pool6_last, "fd00:8::ff/128");
+	cfg_server_free(cfg);
+	GTC_ASSERT_INT(PARSE_TEXT(cfg_server_parse,
+			       BASE "ifconfig-ipv6 fd00:8::5/64 fd00:8::6\n"
+				    "ifconfig-ipv6-pool fd00:8::100/64\n",
+			       NULL, &cfg, &err),
+		0);
+	addr_is(&cfg->network6, "fd00:8::/64");
+	addr_is(&cfg->address6, "fd00:8::5/64");
+	addr_is(&cfg->pool6_first, "fd00:8::100/128");
+	cfg_server_free(cfg);
+}
+
+GTC_TEST(cfg_server, ipv6_errors)
+{
+	error_is("server-ipv6 fd00::/48\n",
+		"f:5: 'server-ipv6': the prefix must have 64 to 124 bits, got 48");
+	error_is("server-ipv6 fd00::1/64\n",
+		"f:5: 'server-ipv6': fd00::1/64 isn't the first "
+		"address of a network with that prefix");
+	error_is("server-ipv6 10.9.0.0/24\n",
+		"f:5: 'server-ipv6': '10.9.0.0/24' isn't an IPv6 network and its prefix length");
+	error_is("server-ipv6 fd00::/129\n",
+		"f:5: 'server-ipv6': 'fd00::/129' isn't an IPv6 network and its prefix length");
+	error_is("ifconfig-ipv6-pool fd00::1000/64\n",
+		"f:5: 'ifconfig-ipv6-pool' needs 'server-ipv6' or 'ifconfig-ipv6'");
+	error_is("server-ipv6 fd00::/64\nifconfig-ipv6-pool fd01::1000/64\n",
+		"f:6: 'ifconfig-ipv6-pool' lies outside the tunnel's IPv6 network");
+	error_is("server-ipv6 fd00::/64\nifconfig-ipv6-pool fd00::1:0:0:0/64\n",
+		"f:6: 'ifconfig-ipv6-pool' must begin within the first 1048576 addresses of the "
+		"network");
+	error_is("ifconfig-ipv6 fd00::1/64 10.0.0.1\n",
+		"f:5: 'ifconfig-ipv6': '10.0.0.1' isn't an IPv6 address");
 }

@@ -249,12 +249,12 @@ GTC_TEST(ctl_pool, file)
 
 	GTC_ASSERT(mkdtemp(dir) != NULL);
 	snprintf(path, sizeof(path), "%s/ipp.txt", dir);
-	GTC_EXPECT_INT(ctl_pool_read(pool, path, &skipped, &err), 0); // none yet
+	GTC_EXPECT_INT(ctl_pool_read(pool, NULL, path, &skipped, &err), 0); // none yet
 	file_put(path,
 		"# comment\n\nbob,10.8.0.5\nann,10.8.0.4,\nfar,10.9.0.4\n"
 		"six,,2001:db8::2\nbob,10.8.0.6\r\n");
-	GTC_EXPECT_INT(ctl_pool_read(pool, path, &skipped, &err), 0);
-	GTC_EXPECT_INT(skipped, 3);
+	GTC_EXPECT_INT(ctl_pool_read(pool, NULL, path, &skipped, &err), 0);
+	GTC_EXPECT_INT(skipped, 2); // without an IPv6 pool its addresses are no news
 	GTC_EXPECT(!ctl_pool_changed(pool));
 	lease_is(pool, "ann", "10.8.0.4/29");
 	GTC_EXPECT(!ctl_pool_changed(pool)); // nothing that the file doesn't say
@@ -263,21 +263,21 @@ GTC_TEST(ctl_pool, file)
 	lease_is(pool, "z", "10.8.0.6/29");
 	GTC_EXPECT(ctl_pool_changed(pool));
 	release(pool, "10.8.0.2");
-	GTC_EXPECT_INT(ctl_pool_write(pool, path), 0);
+	GTC_EXPECT_INT(ctl_pool_write(pool, NULL, path), 0);
 	GTC_EXPECT(!ctl_pool_changed(pool));
 	file_is(path, "bob,10.8.0.5\nx,10.8.0.2\nann,10.8.0.4\ny,10.8.0.3\nz,10.8.0.6\n");
 	lease_is(pool, "new", "10.8.0.5/29"); // bob's, the longest free
 	ctl_pool_free(pool);
 
 	pool = small_pool();
-	GTC_EXPECT_INT(ctl_pool_read(pool, path, &skipped, &err), 0);
+	GTC_EXPECT_INT(ctl_pool_read(pool, NULL, path, &skipped, &err), 0);
 	lease_is(pool, "z", "10.8.0.6/29");
 	lease_is(pool, "bob", "10.8.0.5/29");
 	file_put(path, "ann,10.8.0.4\nnonsense\n");
-	GTC_EXPECT_INT(ctl_pool_read(pool, path, &skipped, &err), -EINVAL);
-	snprintf(want, sizeof(want), "%s:2: this isn't \"NAME,ADDRESS\"", path);
+	GTC_EXPECT_INT(ctl_pool_read(pool, NULL, path, &skipped, &err), -EINVAL);
+	snprintf(want, sizeof(want), "%s:2: this isn't \"NAME,ADDRESS,ADDRESS6\"", path);
 	GTC_EXPECT_STR(err.text, want);
-	GTC_EXPECT_INT(ctl_pool_write(pool, "/nonexistent/ipp.txt"), -ENOENT);
+	GTC_EXPECT_INT(ctl_pool_write(pool, NULL, "/nonexistent/ipp.txt"), -ENOENT);
 	ctl_pool_free(pool);
 	GTC_EXPECT_INT(unlink(path), 0);
 	GTC_EXPECT_INT(rmdir(dir), 0);
@@ -332,4 +332,71 @@ GTC_TEST(ctl_pool, agrees_with_a_table)
 			GTC_EXPECT_STR(ctl_pool_holder(pool, &a), name);
 	}
 	ctl_pool_free(pool);
+}
+
+static struct ctl_pool *pool6(uint32_t limit)
+{
+	struct ctl_pool_config config = { .limit = limit };
+
+	(void)cfg_prefix_parse("fd00::/64", &config.network);
+	(void)cfg_prefix_parse("fd00::1", &config.server);
+	(void)cfg_prefix_parse("fd00::1000", &config.first);
+	(void)cfg_prefix_parse("fd00::1003", &config.last);
+	return ctl_pool_create(&config);
+}
+
+GTC_TEST(ctl_pool, ipv6)
+{
+	struct ctl_pool *pool = pool6(1u << 20);
+	struct cfg_addr addr;
+
+	GTC_ASSERT(pool != NULL);
+	lease_is(pool, "ann", "fd00::1000/64");
+	lease_is(pool, "bob", "fd00::1001/64");
+	(void)cfg_addr_parse("fd00::", &addr);
+	GTC_EXPECT_INT(ctl_pool_take(pool, "x", &addr), -ERANGE); // anycast to routers
+	(void)cfg_addr_parse("fd00::1", &addr);
+	GTC_EXPECT_INT(ctl_pool_take(pool, "x", &addr), -ERANGE); // the server's
+	(void)cfg_addr_parse("fd00::10:0", &addr);
+	GTC_EXPECT_INT(ctl_pool_take(pool, "x", &addr), -ERANGE); // behind the limit
+	(void)cfg_addr_parse("fd00::77", &addr);
+	GTC_EXPECT_INT(ctl_pool_take(pool, "cat", &addr), 0);
+	GTC_EXPECT_INT(ctl_pool_take(pool, "dog", &addr), -EADDRINUSE);
+	lease_is(pool, "e", "fd00::1002/64");
+	lease_is(pool, "f", "fd00::1003/64");
+	GTC_EXPECT_INT(ctl_pool_lease(pool, "g", &addr), -ENOSPC);
+	ctl_pool_free(pool);
+	GTC_EXPECT(pool6(0x1000) == NULL); // the range begins behind what is managed
+}
+
+GTC_TEST(ctl_pool, file_of_both)
+{
+	char dir[] = "/tmp/visp-pool-XXXXXX", path[64];
+	struct ctl_pool *pool = small_pool(), *six = pool6(1u << 20);
+	struct cfg_error err;
+	unsigned skipped = 0;
+
+	GTC_ASSERT(mkdtemp(dir) != NULL);
+	snprintf(path, sizeof(path), "%s/ipp.txt", dir);
+	file_put(path,
+		"bob,10.8.0.5,fd00::1002\nann,10.8.0.4,\nsix,,fd00::1003\n"
+		"odd,10.8.0.6,10.8.0.7\n");
+	GTC_EXPECT_INT(ctl_pool_read(pool, six, path, &skipped, &err), 0);
+	GTC_EXPECT_INT(skipped, 1);
+	lease_is(six, "bob", "fd00::1002/64");
+	lease_is(six, "six", "fd00::1003/64");
+	lease_is(six, "ann", "fd00::1000/64");
+	lease_is(pool, "ann", "10.8.0.4/29");
+	GTC_EXPECT(ctl_pool_changed(six));
+	GTC_EXPECT_INT(ctl_pool_write(pool, six, path), 0);
+	GTC_EXPECT(!ctl_pool_changed(six));
+	file_is(path,
+		"bob,10.8.0.5,fd00::1002\nodd,10.8.0.6,\nann,10.8.0.4,fd00::1000\n"
+		"six,,fd00::1003\n");
+	file_put(path, "bob,10.8.0.5,nonsense\n");
+	GTC_EXPECT_INT(ctl_pool_read(pool, six, path, &skipped, &err), -EINVAL);
+	ctl_pool_free(pool);
+	ctl_pool_free(six);
+	GTC_EXPECT_INT(unlink(path), 0);
+	GTC_EXPECT_INT(rmdir(dir), 0);
 }
