@@ -89,6 +89,7 @@ clients_gone
 server_gone
 grep -qx "laptop,$first,\?" "$W/pool.txt" || fail "the list of addresses lacks laptop"
 server
+rm "$W/laptop.log" "$W/other.log"
 client_config other 'dev tun2' # in the other order than before
 client_start other hsb
 client_config laptop 'dev tun1'
