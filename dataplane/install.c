@@ -10,6 +10,7 @@
 #include "dataplane/legacy.h"
 #include "dataplane/path.h"
 #include "protocol/opcode.h"
+#include "shm/session.h"
 
 // What control may say of a session's format.
 #define DIR_FLAGS                                                                                  \
@@ -71,7 +72,7 @@ static void fill_limits(struct shm_session *s, const struct shm_cmd_install *c)
 {
 	memcpy(s->server_sid, c->server_sid, SHM_SID_LEN);
 	memcpy(s->client_sid, c->client_sid, SHM_SID_LEN);
-	s->tunnel4 = c->tunnel4;
+	shm_session_set_tunnel4(s, &c->tunnel4);
 	s->tunnel6 = c->tunnel6;
 	s->ping_interval_ms = c->ping_interval_ms;
 	s->timeout_ms = c->timeout_ms;
@@ -239,7 +240,7 @@ static int replace(struct dp_worker *w, const struct shm_cmd *cmd)
 	rc = replace_tunnel(w, &s->tunnel4, &c->tunnel4, cmd->slot, cmd->generation);
 	if (rc < 0)
 		return rc;
-	s->tunnel4 = c->tunnel4;
+	shm_session_set_tunnel4(s, &c->tunnel4);
 	rc = replace_tunnel(w, &s->tunnel6, &c->tunnel6, cmd->slot, cmd->generation);
 	if (rc < 0)
 		return rc;

@@ -17,7 +17,7 @@ static bool is_multicast4(uint32_t addr_be)
 }
 
 // The session's own address, or one of a network behind it.
-static inline bool source_ok(struct dp_worker *w, uint32_t slot, const struct shm_addr *own,
+static bool source_ok(struct dp_worker *w, uint32_t slot, const struct shm_addr *own,
 	uint16_t family, const uint8_t *src)
 {
 	struct shm_addr addr = { .family = family };
@@ -119,7 +119,8 @@ static void inner4(struct dp_worker *w, struct rte_mbuf *m)
 		dp_drop(w, m, DP_DROP_inner_bad_header);
 		return;
 	}
-	if (!source_ok(w, slot, &s->tunnel4, AF_INET, (const uint8_t *)&ip->src_addr)) {
+	if (unlikely(ip->src_addr != s->source4_be || ip->src_addr == 0) &&
+		!source_ok(w, slot, &s->tunnel4, AF_INET, (const uint8_t *)&ip->src_addr)) {
 		dp_drop(w, m, DP_DROP_inner_source);
 		return;
 	}

@@ -72,8 +72,6 @@ static inline void owned(struct dp_worker *w, struct rte_mbuf *m)
 		return;
 	}
 	if (likely(known)) {
-		rte_prefetch0(s->rx_key);
-		rte_prefetch0(&s->tunnel4);
 		push(w, &w->rx, m);
 		return;
 	}
@@ -208,6 +206,7 @@ static inline bool parse(struct dp_worker *w, struct rte_mbuf *m)
 
 void dp_stage_lookup(struct dp_worker *w, struct dp_burst *in)
 {
+	struct shm_session *s;
 	uint16_t kept = 0;
 
 	if (unlikely(
@@ -218,9 +217,11 @@ void dp_stage_lookup(struct dp_worker *w, struct dp_burst *in)
 
 		if (!parse(w, m))
 			continue;
+		s = dp_session(w, dp_meta(m)->slot);
 		rte_prefetch0(&w->core->dir[dp_meta(m)->slot]);
-		rte_prefetch0(&dp_session(w, dp_meta(m)->slot)->endpoint_index);
-		rte_prefetch0(dp_session(w, dp_meta(m)->slot));
+		rte_prefetch0(&s->endpoint_index);
+		rte_prefetch0(&s->endpoint[1]);
+		rte_prefetch0(s->rx_key);
 		in->pkt[kept++] = m;
 	}
 	in->n = kept;

@@ -34,6 +34,8 @@ static const uint64_t facts[] = {
 	offsetof(struct shm_tx_key, age),
 	sizeof(struct shm_session),
 	offsetof(struct shm_session, endpoint_index),
+	offsetof(struct shm_session, source4_be),
+	offsetof(struct shm_session, endpoint),
 	offsetof(struct shm_session, rx_key),
 	offsetof(struct shm_session, rx_packets),
 	offsetof(struct shm_session, last_rx_ms),

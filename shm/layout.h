@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <stdalign.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "protocol/replay.h"
@@ -113,35 +114,43 @@ struct shm_session {
 	// Endpoint group; owner writes. Two copies: fill the idle one (!(index & 1)), then
 	// release-store index + 1. Readers acquire the index, copy endpoint[index & 1], and read
 	// the index again; they start over if it changed, as by then their copy is the idle one
-	// (shm/session.h has both halves).
-	alignas(128) struct shm_endpoint endpoint[2];
-	_Atomic uint32_t endpoint_index;
+	// (shm/session.h has both halves). What else each packet needs and install or replacement
+	// set lies with them: a session that has not moved is one line.
+	alignas(128) _Atomic uint32_t endpoint_index;
 	// Equal to endpoint_index unless the last move still waits for a second, newer packet from
 	// the new endpoint (C16).
 	_Atomic uint32_t confirmed_index;
-	uint32_t endpoint_reserved[6];
+	uint32_t source4_be; // tunnel4's bytes, 0: none; shm_session_set_tunnel4() sets both
+	uint16_t mss4; // clamp for TCP SYNs over IPv4, bytes; 0: none
+	uint16_t tun_mtu;
+	struct shm_endpoint endpoint[2];
+	uint32_t endpoint_reserved[4];
 
-	// Receive group; owner writes.
+	// Receive group; owner writes. What each packet needs is one line and, of the key slot in
+	// use, the word of the window that its id belongs to.
 	alignas(128) struct shm_rx_key rx_key[SHM_KEY_SLOTS];
 	_Atomic uint64_t rx_packets; // authentic packets with payload for the tunnel
 	_Atomic uint64_t rx_bytes; // their inner bytes
 	_Atomic uint64_t last_rx_ms; // CLOCK_MONOTONIC of the last authentic packet
+	_Atomic uint32_t replays; // packets refused by the window
+	uint16_t foreign_run; // packets in a row that another worker handed over
+	uint16_t foreign_worker; // that worker
+	uint64_t rx_reserved64;
+
+	// Replay windows, one a key slot; owner writes. The first `top` is the end of the line of
+	// the counters above.
+	struct ovpn_replay window[SHM_KEY_SLOTS];
+
+	// Moves and limits; owner writes.
 	_Atomic uint64_t last_move_ms; // CLOCK_MONOTONIC of the last handover
 	_Atomic uint32_t handovers; // endpoint moves
-	_Atomic uint32_t replays; // packets refused by the window
 	uint32_t move_tokens; // moves that are still allowed in this second, C16
 	uint32_t move_refill_ms; // when move_tokens was filled; low 32 bits of CLOCK_MONOTONIC
 	uint32_t owner_change_ms; // when `owner` was last given away (D12); low 32 bits
 	uint32_t occ_refill_ms; // OCC answers, C14; low 32 bits
 	uint32_t timeout_told_ms; // when SHM_EVENT_TIMEOUT was last raised; low 32 bits
-	uint16_t foreign_run; // packets in a row that another worker handed over
-	uint16_t foreign_worker; // that worker
 	uint8_t occ_tokens; // OCC answers that are still allowed in this second
-	uint8_t rx_reserved[31];
-
-	// Replay windows, one a key slot; owner writes. The first `top` lies in the line of the
-	// counters above.
-	struct ovpn_replay window[SHM_KEY_SLOTS];
+	uint8_t rx_reserved[19];
 
 	// Transmit group; tx_owner writes all but what is planned, which is the owner's.
 	alignas(128) struct shm_tx_key
@@ -168,9 +177,8 @@ struct shm_session {
 	struct shm_addr tunnel6;
 	uint32_t ping_interval_ms; // send a Ping after so much silence of ours; 0: never
 	uint32_t timeout_ms; // raise SHM_EVENT_TIMEOUT after so much silence of theirs; 0: never
-	uint16_t mss4; // clamp for TCP SYNs over IPv4, bytes; 0: none
-	uint16_t mss6;
-	uint16_t tun_mtu;
+	uint16_t mss6; // as mss4, over IPv6
+	uint16_t cold_reserved16[2];
 	uint16_t fragment_max; // `fragment`: longest datagram to send, bytes of UDP payload; 0: no
 	uint64_t installed_ms; // CLOCK_MONOTONIC
 	char name[SHM_NAME_LEN]; // common name, for people
@@ -181,6 +189,13 @@ struct shm_session {
 	uint8_t cold_pad[91];
 };
 static_assert(sizeof(struct shm_session) == 1152, "nine groups a head");
+static_assert(offsetof(struct shm_session, endpoint) + sizeof(struct shm_endpoint) == 64,
+	"a session that has not moved: one line for its endpoint");
+static_assert(offsetof(struct shm_session, window) - offsetof(struct shm_session, rx_key) == 56,
+	"keys, counters and the highest id: one line");
+static_assert(
+	offsetof(struct shm_session, tx_switch_ms) - offsetof(struct shm_session, tx_key) == 64,
+	"what each sent packet changes: one line");
 
 // Raw key material of one direction: cipher key, then for AEAD the 8 (classic format) or 12
 // (epoch format) bytes of implicit IV, else the HMAC key. Layout as in protocol.md 5.5.

@@ -37,6 +37,14 @@ void shm_endpoint_write(struct shm_session *s, const struct shm_endpoint *endpoi
 	atomic_store_explicit(&s->endpoint_index, index + 1, memory_order_release);
 }
 
+void shm_session_set_tunnel4(struct shm_session *s, const struct shm_addr *addr)
+{
+	s->tunnel4 = *addr;
+	s->source4_be = 0;
+	if (addr->family != 0)
+		memcpy(&s->source4_be, addr->bytes, sizeof(s->source4_be));
+}
+
 static void read_counters(struct shm_session *s, struct shm_session_info *info)
 {
 	info->rx_packets = atomic_load_explicit(&s->rx_packets, memory_order_relaxed);

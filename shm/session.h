@@ -18,6 +18,10 @@ int shm_endpoint_read(const struct shm_session *s, struct shm_endpoint *ret_endp
 // Publish a new endpoint. The session's owner only.
 void shm_endpoint_write(struct shm_session *s, const struct shm_endpoint *endpoint);
 
+// Set the session's own tunnel address in both places where it is kept. family 0: none. The
+// session's owner only.
+void shm_session_set_tunnel4(struct shm_session *s, const struct shm_addr *addr);
+
 // What control shows of a session; times are CLOCK_MONOTONIC milliseconds.
 struct shm_session_info {
 	struct shm_endpoint endpoint;

@@ -109,7 +109,7 @@ static int install(struct fake *f, const struct shm_cmd *c)
 	}
 	memcpy(s->server_sid, c->install.server_sid, SHM_SID_LEN);
 	memcpy(s->client_sid, c->install.client_sid, SHM_SID_LEN);
-	s->tunnel4 = c->install.tunnel4;
+	shm_session_set_tunnel4(s, &c->install.tunnel4);
 	s->tunnel6 = c->install.tunnel6;
 	s->timeout_ms = c->install.timeout_ms;
 	memcpy(s->name, c->install.name, SHM_NAME_LEN);

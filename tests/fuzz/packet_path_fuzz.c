@@ -15,6 +15,7 @@
 #include "dataplane/index_tunnel.h"
 #include "dataplane/path.h"
 #include "dataplane/sid_index.h"
+#include "shm/session.h"
 
 #define SESSIONS 4
 
@@ -59,6 +60,7 @@ static void make_session(uint32_t slot, uint8_t flags)
 	s->endpoint[0].next_hop[5] = 1;
 	memset(s->server_sid, 0x41 + (int)slot, SHM_SID_LEN);
 	set4(&s->tunnel4, 10, 8, 0, (uint8_t)(2 + slot));
+	shm_session_set_tunnel4(s, &s->tunnel4);
 	s->tun_mtu = 1400;
 	s->mss4 = s->mss6 = 1300;
 	atomic_store(&s->tx_plan, 0xff);
