@@ -212,7 +212,9 @@ void dp_event(struct dp_worker *w, enum shm_event_kind kind, uint32_t slot, uint
 		ev.endpoint = *ep;
 	if (old != NULL)
 		ev.old = *old;
-	if (w->ctl != NULL)
+	// Commands that wait have been promised a place for their acknowledgements.
+	if (w->ctl != NULL &&
+		shm_ring_reserve(&w->ctl->ring[SHM_RING_EVENT], w->pending_n, &rc) != NULL)
 		rc = shm_ring_put(&w->ctl->ring[SHM_RING_EVENT], &ev, sizeof(ev));
 	if (rc == -EPROTO)
 		broken(w);
