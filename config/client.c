@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "config/client_apply.h"
+#include "config/static_key.h"
 
 static void defaults(struct cfg_client *cfg, struct cfg_remote_parse *def)
 {
@@ -36,11 +37,16 @@ static void finish(struct cfg_client_parse *p, const struct cfg_lines *lines)
 	// The wrapping options are parsed into the profile's place; remotes inherit from there.
 	p->def.r.wrap = cfg->tls.wrap;
 	cfg_remotes_finish(p, lines);
-	if (!cfg->pull)
-		(void)cfg_fail_file(&p->a, lines,
-			"no 'client' line; profiles without it (static "
-			"addresses, static keys) aren't offered");
-	cfg_tls_finish(&p->a, lines, &cfg->tls);
+	if (cfg_blob_set(&cfg->tls.secret)) {
+		cfg_static_finish(p, lines);
+	} else {
+		if (!cfg->pull)
+			(void)cfg_fail_file(&p->a, lines,
+				"no 'client' line; profiles without it have static addresses, "
+				"which "
+				"are offered with static keys ('secret') only");
+		cfg_tls_finish(&p->a, lines, &cfg->tls);
+	}
 	cfg->tun_mtu = p->def.r.tun_mtu;
 	if (cfg->tun_mtu_max == 0)
 		cfg->tun_mtu_max = cfg->tun_mtu > 1600 ? cfg->tun_mtu : 1600;
@@ -69,7 +75,7 @@ int cfg_client_parse(struct cfg_lines *lines, unsigned flags, struct cfg_notes *
 	struct cfg_client **ret_cfg, struct cfg_error *err)
 {
 	struct cfg_client *cfg = cfg_mem_alloc(lines->mem, sizeof(*cfg));
-	struct cfg_client_parse p = { .cfg = cfg };
+	struct cfg_client_parse p = { .cfg = cfg, .tunnel = (flags & CFG_LOAD_TUNNEL) != 0 };
 	int rc;
 
 	if (cfg == NULL) {

@@ -30,6 +30,8 @@ struct cfg_remote {
 	uint32_t mssfix; // as in struct cfg_server
 	bool mssfix_mtu;
 	bool mssfix_fixed;
+	uint32_t fragment; // bytes of the longest datagram; 0: no fragment headers
+	bool fragment_mtu; // outer IP and UDP headers count, too
 	struct cfg_wrap wrap;
 	const char *file; // where it was said
 	unsigned line;
@@ -80,14 +82,6 @@ enum cfg_auth_retry {
 	CFG_AUTH_RETRY_INTERACT,
 };
 
-// Framing that `compress` or `comp-lzo` selects; nothing is ever compressed.
-enum cfg_comp {
-	CFG_COMP_NONE,
-	CFG_COMP_LZO_STUB, // comp-lzo: one byte 0xFA in front
-	CFG_COMP_STUB, // compress, compress stub: byte swapped with the last
-	CFG_COMP_STUB_V2, // compress stub-v2
-};
-
 // What profile and server's pushes may both say.
 struct cfg_tunnel {
 	enum cfg_topology topology; // default CFG_TOPOLOGY_NET30, as an absent push means that
@@ -127,7 +121,8 @@ struct cfg_client {
 	uint32_t connect_retry_max_s; // default 300
 	uint32_t connect_retry_count; // connect-retry-max; 0: for ever
 
-	bool pull; // `client` or `pull`; a profile without is refused
+	bool pull; // `client` or `pull`; without it there must be a static key (tls.secret)
+	bool floats; // `float`; static keys: the peer may come from any address
 	const char *dev; // "tun", "tun3", any name; default "tun"
 
 	struct cfg_tls tls;

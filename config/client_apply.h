@@ -25,6 +25,7 @@ struct cfg_client_parse {
 	struct cfg_remote_parse def; // what the profile says for all remotes
 	const struct cfg_line **pending; // `remote` lines and <connection> blocks
 	size_t n_pending;
+	bool tunnel; // CFG_LOAD_TUNNEL
 };
 
 extern const struct cfg_option cfg_client_options[]; // base: struct cfg_client

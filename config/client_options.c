@@ -192,6 +192,7 @@ const struct cfg_option cfg_client_options[] = {
 	{ "connection", set_pending, 0, 0, 0 },
 	{ "client", cfg_set_flag, CLI(pull), 0, 0 },
 	{ "pull", cfg_set_flag, CLI(pull), 0, 0 },
+	{ "float", cfg_set_flag, CLI(floats), 0, 0 },
 	{ "tls-client", cfg_set_none, 0, 0, 0 },
 	{ "mode", set_mode, 0, 0, 0 },
 	{ "proto-force", set_proto_force, 0, 0, 0 },

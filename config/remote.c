@@ -97,6 +97,13 @@ static int set_mssfix(struct cfg_apply *a, const struct cfg_line *l, void *at)
 	return cfg_mssfix_parse(a, l, &r->mssfix, &r->mssfix_mtu, &r->mssfix_fixed);
 }
 
+static int set_fragment(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	struct cfg_remote *r = &((struct cfg_remote_parse *)at)->r;
+
+	return cfg_fragment_parse(a, l, &r->fragment, &r->fragment_mtu);
+}
+
 // In a block: the host. Outside it is one of the pending lines (set_pending in client_options.c).
 static int set_remote(struct cfg_apply *a, const struct cfg_line *l, void *at)
 {
@@ -128,6 +135,7 @@ const struct cfg_option cfg_remote_options[] = {
 	{ "explicit-exit-notify", set_exit_notify, REM(r.explicit_exit_notify), 0, 60 },
 	{ "tun-mtu", cfg_set_u32, REM(r.tun_mtu), CFG_MTU_MIN, CFG_MTU_MAX },
 	{ "mssfix", set_mssfix, 0, 0, 0 },
+	{ "fragment", set_fragment, 0, 0, 0 },
 	{ 0 },
 };
 
@@ -215,6 +223,7 @@ static int remote_add(struct cfg_client_parse *p, const struct cfg_line *l)
 {
 	struct cfg_remote_parse rp = p->def;
 	struct cfg_client *cfg = p->cfg;
+	const bool secret = cfg_blob_set(&cfg->tls.secret);
 	int rc;
 
 	rc = l->text != NULL ? block_apply(p, l, &rp) : set_remote(&p->a, l, &rp);
@@ -231,15 +240,35 @@ static int remote_add(struct cfg_client_parse *p, const struct cfg_line *l)
 			rp.r.host);
 		return 0;
 	}
-	// OpenVPN would bind its default port here; any other serves as well and can't collide.
+	// OpenVPN would bind its default port here; any other serves as well and can't collide. A
+	// peer with a static key has nothing but the address to know us by.
+	if (rp.r.lport == 0 && (p->tunnel || (secret && !rp.r.nobind)))
+		rp.r.lport = CFG_PORT_DEFAULT;
 	if (!rp.bound && rp.r.lport == 0)
 		rp.r.nobind = true;
+	if (p->tunnel)
+		rp.r.nobind = false;
 	if (rp.r.nobind)
 		rp.r.lport = 0;
 	if (cfg_mem_grow(cfg->mem, &cfg->remotes, cfg->n_remotes, CFG_REMOTES_MAX,
 		    sizeof(*cfg->remotes)) < 0)
 		return cfg_fail(&p->a, l, "more than %d remotes", CFG_REMOTES_MAX);
 	cfg->remotes[cfg->n_remotes++] = rp.r;
+	return 0;
+}
+
+// A tunnel whose peer comes from wherever it is: everything but where.
+static int listen_add(struct cfg_client_parse *p, const struct cfg_lines *lines)
+{
+	struct cfg_remote r = p->def.r;
+
+	r.host = NULL;
+	r.nobind = false;
+	if (r.lport == 0)
+		r.lport = CFG_PORT_DEFAULT;
+	if (cfg_mem_grow(p->cfg->mem, &p->cfg->remotes, 0, 1, sizeof(r)) < 0)
+		return cfg_fail_file(&p->a, lines, "out of memory");
+	p->cfg->remotes[p->cfg->n_remotes++] = r;
 	return 0;
 }
 
@@ -251,6 +280,10 @@ void cfg_remotes_finish(struct cfg_client_parse *p, const struct cfg_lines *line
 	}
 	if (p->cfg->n_remotes > 0 || p->a.rc < 0)
 		return;
+	if (p->n_pending == 0 && p->tunnel) {
+		(void)listen_add(p, lines);
+		return;
+	}
 	if (p->n_pending == 0)
 		(void)cfg_fail_file(
 			&p->a, lines, "no 'remote', so there is no server to connect to");

@@ -5,7 +5,6 @@
 #define NO_HOOK                                                                                    \
 	"no program decides who is let in; use certificates, crl-verify and client-config-dir"
 #define NO_PKCS11 "keys on tokens can't be used; give cert and key as files"
-#define NO_STATIC "static keys aren't offered; use certificates"
 #define NO_MGMT "there is no management interface; use vispctl on a server"
 #define PURPOSE "use remote-cert-tls"
 
@@ -94,11 +93,13 @@ const struct cfg_directive cfg_rows_tls[] = {
 	WORKS(S | C, "data-ciphers-fallback", 1, 1, "NAME",
 		"Cipher for peers that don't negotiate."),
 	WORKS(S | C, "cipher", 1, 1, "NAME",
-		"Cipher of old peers; data-ciphers decides otherwise."),
+		"Cipher of old peers and of static keys; data-ciphers decides otherwise."),
 	WORKS(P, "cipher", 1, 1, "NAME", "The cipher that the server chose."),
-	WORKS(S | C, "auth", 1, 1, "DIGEST", "Digest of tls-auth; AEAD ciphers need none."),
+	WORKS(S | C, "auth", 1, 1, "DIGEST",
+		"Digest of tls-auth, and of data packets with CBC, CFB, OFB or no cipher."),
 	NOEFF(S | C, "ncp-disable", 0, 0, "", "ciphers are always negotiated"),
-	NOEFF(S | C, "keysize", 1, 1, "BITS", "each cipher has one size"),
+	WORKS(S | C, "keysize", 1, 1, "BITS",
+		"Checked only: must be the size that the keys of cipher have."),
 	NOEFF(S | C, "key-method", 1, 1, "2", "there is only method 2"),
 	NOEFF(S | C, "prng", 1, 2, "ALG", "random numbers come from the TLS library"),
 	WRONG(S | C, "no-iv", "it isn't safe; removed from OpenVPN too"),
@@ -106,18 +107,26 @@ const struct cfg_directive cfg_rows_tls[] = {
 	NOEFF(S | C, "replay-window", 0, 2, "[PACKETS [SECONDS]]", "it is always 2,048 packets"),
 	NOEFF(S | C, "replay-persist", 1, 1, "FILE", "concerns static keys only"),
 	NOEFF(S | C, "mute-replay-warnings", 0, 0, "", "replays are counted, not logged"),
-	WRONG(S | C, "secret", NO_STATIC),
-	NOEFF(S, "comp-lzo", 0, 1, "[MODE]",
-		"nothing is compressed; a client's framing isn't read"),
+	EMBED(C, "secret", 1, 2, "FILE [0|1]",
+		"A static key in place of TLS: point to point, with ifconfig LOCAL REMOTE."),
+	WRONG(S, "secret", "put it into a file of its own, and name that with tunnel"),
+	WORKS(S, "tunnel", 1, 1, "FILE|FOLDER",
+		"A static-key tunnel, configured as for OpenVPN in FILE, or in each "
+		"FOLDER/*.conf."),
+	WORKS(S, "comp-lzo", 0, 1, "[no|yes|adaptive]",
+		"Framing of clients that don't say theirs; nothing is compressed."),
 	WORKS(C | P, "comp-lzo", 0, 1, "[no|yes|adaptive]",
 		"Read and write lzo's framing, uncompressed."),
-	NOEFF(S, "compress", 0, 1, "[ALG]", "nothing is compressed; a client's framing isn't read"),
+	WORKS(S, "compress", 0, 1, "[stub|stub-v2|migrate|...]",
+		"Framing of clients that don't say theirs; nothing is compressed."),
 	WORKS(C | P, "compress", 0, 1, "[stub|stub-v2|...]",
 		"Read and write the framing, uncompressed."),
 	NOEFF(S | C, "comp-noadapt", 0, 0, "", "nothing is compressed"),
 	NOEFF(S | C, "allow-compression", 1, 1, "MODE", "nothing is compressed"),
-	NOEFF(S | C, "compat-mode", 1, 1, "VERSION",
-		"say what you need with data-ciphers and so on"),
+	WORKS(S | C, "compat-mode", 1, 1, "VERSION",
+		"Defaults that peers of that release can live with: cipher in data-ciphers, "
+		"fallback, "
+		"TLS 1.0."),
 	WRONG(S | C, "engine", "use the TLS library's own configuration"),
 	NOEFF(S | C, "providers", 1, MANY, "NAME...", "the default provider has all that is used"),
 	NOEFF(S | C, "use-prediction-resistance", 0, 0, "", "concerns mbed TLS only"),

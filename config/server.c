@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "config/server_apply.h"
+#include "config/static_key.h"
 
 static void defaults(struct cfg_server *cfg)
 {
@@ -41,7 +42,9 @@ static void addresses_finish(struct cfg_server_parse *p, const struct cfg_lines 
 	if (cfg->network.family == AF_UNSPEC && cfg->address.family != AF_UNSPEC)
 		cfg->network = cfg_addr_network(&cfg->address);
 	if (cfg->network.family == AF_UNSPEC) {
-		(void)cfg_fail_file(&p->a, lines, "no 'server' line, so clients get no addresses");
+		if (p->n_tunnel_lines == 0)
+			(void)cfg_fail_file(&p->a, lines,
+				"no 'server' line, so clients get no addresses, and no 'tunnel'");
 		return;
 	}
 	// The parser has refused networks of less than four addresses, so nothing here overflows.
@@ -194,8 +197,14 @@ static void finish(struct cfg_server_parse *p, const struct cfg_lines *lines)
 	addresses_finish(p, lines);
 	addresses6_finish(p, lines);
 	listens_finish(p, lines);
-	cfg_tls_finish(&p->a, lines, &cfg->tls);
+	if (cfg->network.family != AF_UNSPEC || p->n_tunnel_lines == 0)
+		cfg_tls_finish(&p->a, lines, &cfg->tls);
 	cfg_auth_finish(&p->a, lines, cfg);
+	if (cfg_blob_set(&cfg->tls.secret))
+		(void)cfg_fail_file(&p->a, lines,
+			"'secret' makes a tunnel to a single peer: put it into a file of its own "
+			"with "
+			"its ifconfig and lport, and name that with 'tunnel'");
 	if (cfg->ccd_exclusive && cfg->ccd == NULL)
 		(void)cfg_fail_file(&p->a, lines, "'ccd-exclusive' needs 'client-config-dir'");
 }
@@ -243,6 +252,13 @@ static void files_check(struct cfg_server_parse *p, const struct cfg_lines *line
 			cfg->ccd, strerror(errno));
 }
 
+static void tunnels_free(struct cfg_server *cfg)
+{
+	for (size_t i = 0; i < cfg->n_tunnels; i++)
+		(void)cfg_client_free(cfg->tunnels[i]);
+	cfg->n_tunnels = 0;
+}
+
 int cfg_server_parse(struct cfg_lines *lines, unsigned flags, struct cfg_notes *notes,
 	struct cfg_server **ret_cfg, struct cfg_error *err)
 {
@@ -272,10 +288,15 @@ int cfg_server_parse(struct cfg_lines *lines, unsigned flags, struct cfg_notes *
 		cfg_error_set(err, "configuration", 0, "out of memory");
 		return rc;
 	}
-	if ((flags & CFG_LOAD_NO_FILES) == 0)
+	if ((flags & CFG_LOAD_NO_FILES) == 0) {
 		files_check(&p, lines);
-	if (p.a.rc < 0)
+		cfg_tunnels_load(&p);
+		cfg_tunnels_finish(&p);
+	}
+	if (p.a.rc < 0) {
+		tunnels_free(cfg);
 		return p.a.rc;
+	}
 	*lines = (struct cfg_lines){ 0 };
 	*ret_cfg = cfg;
 	return 0;
@@ -298,7 +319,9 @@ int cfg_server_load(const char *path, struct cfg_notes *notes, struct cfg_server
 struct cfg_server *cfg_server_free(struct cfg_server *cfg)
 {
 	// The struct itself lies in its arena.
-	if (cfg != NULL)
+	if (cfg != NULL) {
+		tunnels_free(cfg);
 		cfg_mem_free(cfg->mem);
+	}
 	return NULL;
 }

@@ -33,11 +33,21 @@ enum cfg_topology {
 	CFG_TOPOLOGY_SUBNET,
 };
 
+// Framing that `compress` or `comp-lzo` selects; nothing is ever compressed.
+enum cfg_comp {
+	CFG_COMP_NONE,
+	CFG_COMP_LZO_STUB, // comp-lzo: one byte 0xFA in front
+	CFG_COMP_STUB, // compress, compress stub: byte swapped with the last
+	CFG_COMP_STUB_V2, // compress stub-v2
+};
+
 enum cfg_verify_client {
 	CFG_VERIFY_REQUIRE,
 	CFG_VERIFY_OPTIONAL,
 	CFG_VERIFY_NONE,
 };
+
+struct cfg_client;
 
 // `route`: a network, and perhaps a gateway and a metric.
 struct cfg_route {
@@ -64,7 +74,7 @@ struct cfg_server {
 
 	// Tunnel addresses.
 	enum cfg_topology topology; // default CFG_TOPOLOGY_SUBNET
-	struct cfg_addr network; // 10.8.0.0/24; AF_UNSPEC without `server`
+	struct cfg_addr network; // 10.8.0.0/24; AF_UNSPEC without `server`: tunnels only
 	struct cfg_addr address; // the server's own: 10.8.0.1/24
 	struct cfg_addr pool_first; // AF_UNSPEC with `nopool`
 	struct cfg_addr pool_last;
@@ -112,6 +122,15 @@ struct cfg_server {
 
 	enum cfg_mobility mobility; // default CFG_MOBILITY_AGGRESSIVE
 
+	// Framing of clients that don't say theirs in an options string; others get what they have.
+	enum cfg_comp comp;
+	uint32_t fragment; // bytes of the longest datagram to clients that use it; 0: not said
+	bool fragment_mtu; // outer IP and UDP headers count, too
+
+	// Point-to-point tunnels with static keys, one file and one UDP port each (`tunnel`).
+	struct cfg_client **tunnels;
+	size_t n_tunnels;
+
 	// Daemon.
 	const char *status; // file, or NULL
 	uint32_t status_s; // default 60
@@ -129,6 +148,7 @@ struct cfg_server {
 // What a load may do besides parsing.
 enum cfg_load_flags {
 	CFG_LOAD_NO_FILES = 1u << 0, // don't check that the files named are readable
+	CFG_LOAD_TUNNEL = 1u << 1, // a profile that server.conf names: may be without `remote`
 };
 
 // Turn directives into a configuration.

@@ -21,6 +21,8 @@ struct cfg_server_parse {
 	const struct cfg_line *pool6_line;
 	const struct cfg_line *topology_line;
 	const struct cfg_line *ccd_line;
+	const struct cfg_line **tunnel_lines; // `tunnel`
+	size_t n_tunnel_lines;
 };
 
 extern const struct cfg_option cfg_server_options[]; // base: struct cfg_server

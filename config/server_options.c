@@ -8,6 +8,7 @@
 
 #define SECONDS_MAX 31536000u
 #define PUSH_MAX 1024
+#define TUNNEL_LINES_MAX 4096
 
 // The parse that a run belongs to.
 static struct cfg_server_parse *parse_of(struct cfg_apply *a)
@@ -243,6 +244,15 @@ static int set_route(struct cfg_apply *a, const struct cfg_line *l, void *at)
 	return 0;
 }
 
+// `push "compress ..."`: which framing a client is told depends on what it has.
+static bool is_compression(const char *option)
+{
+	const size_t len = strcspn(option, " ");
+
+	return (len == 8 && memcmp(option, "comp-lzo", len) == 0) ||
+		(len == 8 && memcmp(option, "compress", len) == 0);
+}
+
 static int set_push(struct cfg_apply *a, const struct cfg_line *l, void *at)
 {
 	struct cfg_server *cfg = at;
@@ -250,6 +260,13 @@ static int set_push(struct cfg_apply *a, const struct cfg_line *l, void *at)
 
 	if (rc < 0)
 		return rc;
+	if (is_compression(l->argv[1])) {
+		cfg_remark(a, CFG_NOTE_IGNORED, l,
+			"'push': '%.60s' is left out: nothing is compressed, and clients with "
+			"compression are told which framing to use",
+			l->argv[1]);
+		return 0;
+	}
 	rc = cfg_mem_grow(a->mem, &cfg->push, cfg->n_push, PUSH_MAX, sizeof(*cfg->push));
 	if (rc == -E2BIG)
 		return cfg_fail(a, l, "'push': more than %d options", PUSH_MAX);
@@ -310,6 +327,30 @@ static int set_exit_notify(struct cfg_apply *a, const struct cfg_line *l, void *
 
 	*n = 1;
 	return l->argc > 1 ? cfg_set_u32(a, l, n) : 0;
+}
+
+static int set_fragment(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	struct cfg_server *cfg = at;
+
+	return cfg_fragment_parse(a, l, &cfg->fragment, &cfg->fragment_mtu);
+}
+
+static int set_tunnel(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	struct cfg_server_parse *p = parse_of(a);
+	int rc;
+
+	(void)at;
+	rc = cfg_mem_grow(a->mem, &p->tunnel_lines, p->n_tunnel_lines, TUNNEL_LINES_MAX,
+		sizeof(*p->tunnel_lines));
+	if (rc == -E2BIG)
+		return cfg_fail(a, l, "'tunnel': more than %d lines; name a folder instead",
+			TUNNEL_LINES_MAX);
+	if (rc < 0)
+		return cfg_fail_memory(a, l);
+	p->tunnel_lines[p->n_tunnel_lines++] = l;
+	return 0;
 }
 
 static int set_mssfix(struct cfg_apply *a, const struct cfg_line *l, void *at)
@@ -398,6 +439,10 @@ const struct cfg_option cfg_server_options[] = {
 	{ "explicit-exit-notify", set_exit_notify, SRV(explicit_exit_notify), 0, 2 },
 	{ "tun-mtu", cfg_set_u32, SRV(tun_mtu), CFG_MTU_MIN, CFG_MTU_MAX },
 	{ "mssfix", set_mssfix, 0, 0, 0 },
+	{ "fragment", set_fragment, 0, 0, 0 },
+	{ "comp-lzo", cfg_comp_lzo_parse, SRV(comp), 0, 0 },
+	{ "compress", cfg_compress_parse, SRV(comp), 0, 0 },
+	{ "tunnel", set_tunnel, 0, 0, 0 },
 	{ "mobility", set_mobility, 0, 0, 0 },
 	{ "dataplane-socket", cfg_set_str, SRV(dataplane_socket), 0, 0 },
 	{ "control-socket", cfg_set_str, SRV(control_socket), 0, 0 },

@@ -11,6 +11,7 @@
 #include "config/cipher.h"
 #include "config/number.h"
 #include "config/tls_apply.h"
+#include "protocol/cipher.h"
 
 #define FINGERPRINTS_MAX 65536
 
@@ -131,6 +132,7 @@ static int set_version_min(struct cfg_apply *a, const struct cfg_line *l, void *
 	if (l->argc > 2 && strcmp(l->argv[2], "or-highest") != 0)
 		return cfg_fail(a, l, "'%s' takes 'or-highest' as second argument, got '%.60s'",
 			l->argv[0], l->argv[2]);
+	tls->version_min_said = true;
 	return set_version(a, l, &tls->version_min);
 }
 
@@ -169,6 +171,19 @@ static int ciphers_append(char *list, const char *name)
 	return n < 0 || len + (size_t)n >= CFG_CIPHERS_TEXT ? -ENOSPC : 0;
 }
 
+// A cipher that works, but that one had better know about.
+static void cipher_remark(struct cfg_apply *a, const struct cfg_line *l, const char *name)
+{
+	if (strcmp(name, "none") == 0)
+		cfg_remark(a, CFG_NOTE_WARNING, l,
+			"'%s': none means that packets are signed but readable by everybody",
+			l->argv[0]);
+	else if (strcmp(name, "BF-CBC") == 0 || strcmp(name, "DES-EDE3-CBC") == 0)
+		cfg_remark(a, CFG_NOTE_WARNING, l,
+			"'%s': %s has blocks of 64 bits, so its keys are renewed every 64 MiB",
+			l->argv[0], name);
+}
+
 // One item of data-ciphers: NAME, ?NAME (optional) or DEFAULT.
 static int ciphers_item(
 	struct cfg_apply *a, const struct cfg_line *l, const char *item, size_t len, char *list)
@@ -194,11 +209,10 @@ static int ciphers_item(
 		return cfg_fail(a, l, "'%s': unknown cipher '%s'", l->argv[0], name);
 	if (known == NULL || !works) {
 		cfg_remark(a, CFG_NOTE_IGNORED, l,
-			"'%s': %s is left out: only AEAD ciphers are "
-			"negotiated",
-			l->argv[0], name);
+			"'%s': %s is left out, the data channel doesn't have it", l->argv[0], name);
 		return 0;
 	}
+	cipher_remark(a, l, known);
 	return ciphers_append(list, known);
 }
 
@@ -227,7 +241,7 @@ static int set_data_ciphers(struct cfg_apply *a, const struct cfg_line *l, void 
 	return 0;
 }
 
-// A single cipher; an unknown name is an error, one that can't be negotiated a remark.
+// A single cipher: what peers that don't negotiate are told, or use.
 static int set_cipher(struct cfg_apply *a, const struct cfg_line *l, void *at)
 {
 	bool works;
@@ -244,13 +258,10 @@ static int set_fallback(struct cfg_apply *a, const struct cfg_line *l, void *at)
 	bool works;
 	const char *known = cfg_cipher_normalise(l->argv[1], &works);
 
-	if (known != NULL && !works) {
-		cfg_remark(a, CFG_NOTE_IGNORED, l,
-			"'%s': %s has no effect: only AEAD ciphers are "
-			"used",
-			l->argv[0], known);
-		return 0;
-	}
+	if (known != NULL && !works)
+		return cfg_fail(a, l, "'%s': the data channel doesn't have %s", l->argv[0], known);
+	if (known != NULL)
+		cipher_remark(a, l, known);
 	return set_cipher(a, l, at);
 }
 
@@ -260,7 +271,31 @@ static int set_auth(struct cfg_apply *a, const struct cfg_line *l, void *at)
 
 	if (known == NULL)
 		return cfg_fail(a, l, "'%s': unknown digest '%.60s'", l->argv[0], l->argv[1]);
+	if (strcmp(known, "none") == 0)
+		cfg_remark(a, CFG_NOTE_WARNING, l,
+			"'auth none': packets of CBC, CFB and OFB ciphers can be forged, so such "
+			"sessions can't follow a client to a new address");
 	*(const char **)at = known;
+	return 0;
+}
+
+static int set_keysize(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	((struct cfg_tls *)at)->keysize_line = l;
+	return cfg_set_u32(a, l, &((struct cfg_tls *)at)->keysize);
+}
+
+// "2.4", "2.4.0": the oldest release that the defaults shall suit.
+static int set_compat(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	unsigned major, minor, patch = 0;
+	int used = 0;
+	int n = sscanf(l->argv[1], "%2u.%2u%n.%2u%n", &major, &minor, &used, &patch, &used);
+
+	if (n < 2 || l->argv[1][used] != '\0')
+		return cfg_fail(
+			a, l, "'compat-mode': '%.60s' isn't a release like 2.4.0", l->argv[1]);
+	*(uint32_t *)at = major * 10000 + minor * 100 + patch;
 	return 0;
 }
 
@@ -329,10 +364,19 @@ static int set_tls_crypt_v2(struct cfg_apply *a, const struct cfg_line *l, void 
 	return cfg_set_blob(a, l, &wrap->tls_crypt_v2);
 }
 
+static int set_secret(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	struct cfg_tls *tls = at;
+	int rc = l->argc > 2 ? set_direction(a, l, &tls->wrap) : 0;
+
+	return rc < 0 ? rc : cfg_set_blob(a, l, &tls->secret);
+}
+
 #define TLS(field) offsetof(struct cfg_tls, field)
 #define SECONDS_MAX 31536000u // a year
 
 const struct cfg_option cfg_tls_options[] = {
+	{ "secret", set_secret, 0, 0, 0 },
 	{ "ca", cfg_set_blob, TLS(ca), 0, 0 },
 	{ "cert", cfg_set_blob, TLS(cert), 0, 0 },
 	{ "key", cfg_set_blob, TLS(key), 0, 0 },
@@ -356,6 +400,8 @@ const struct cfg_option cfg_tls_options[] = {
 	{ "data-ciphers-fallback", set_fallback, TLS(data_ciphers_fallback), 0, 0 },
 	{ "cipher", set_cipher, TLS(cipher), 0, 0 },
 	{ "auth", set_auth, TLS(auth), 0, 0 },
+	{ "keysize", set_keysize, 0, 8, 512 },
+	{ "compat-mode", set_compat, TLS(compat), 0, 0 },
 	{ "reneg-sec", set_reneg, 0, 0, SECONDS_MAX },
 	{ "reneg-bytes", cfg_set_u64, TLS(reneg_bytes), 0, UINT64_MAX },
 	{ "reneg-pkts", cfg_set_u64, TLS(reneg_pkts), 0, UINT64_MAX },
@@ -383,10 +429,64 @@ static struct cfg_line blob_line(const struct cfg_blob *b)
 	};
 }
 
+// Is a name in a colon list?
+static bool list_has(const char *list, const char *name)
+{
+	const size_t len = strlen(name);
+
+	for (const char *item = list; *item != '\0';) {
+		size_t n = strcspn(item, ":");
+
+		if (n == len && memcmp(item, name, n) == 0)
+			return true;
+		item += item[n] == ':' ? n + 1 : n;
+	}
+	return false;
+}
+
+// What compat-mode changes, as OpenVPN's manual has it.
+static void compat_finish(struct cfg_apply *a, const struct cfg_lines *lines, struct cfg_tls *tls)
+{
+	const char *cipher = tls->cipher != NULL ? tls->cipher : "BF-CBC";
+	bool works = false;
+
+	if (tls->compat == 0)
+		return;
+	if (tls->compat < 20307 && !tls->version_min_said)
+		tls->version_min = CFG_TLS_1_0;
+	(void)cfg_cipher_normalise(cipher, &works);
+	if (tls->compat < 20500 && tls->cipher != NULL && works &&
+		!list_has(tls->data_ciphers, cipher) &&
+		ciphers_append(tls->data_ciphers, cipher) < 0)
+		(void)cfg_fail_file(
+			a, lines, "'compat-mode': no room for %s in 'data-ciphers'", cipher);
+	if (tls->compat < 20400 && tls->data_ciphers_fallback == NULL && works)
+		tls->data_ciphers_fallback = cipher;
+}
+
+// Each cipher has keys of one size; another one was once possible for BF-CBC.
+static void keysize_finish(struct cfg_apply *a, const struct cfg_tls *tls)
+{
+	const char *name = tls->cipher != NULL ? tls->cipher : "BF-CBC";
+	enum ovpn_cipher cipher;
+	unsigned bits;
+
+	if (tls->keysize_line == NULL || ovpn_cipher_by_name(name, strlen(name), &cipher) < 0)
+		return;
+	bits = ovpn_cipher_info(cipher)->key_len * 8u;
+	if (bits != tls->keysize)
+		(void)cfg_fail(a, tls->keysize_line,
+			"'keysize': %s has keys of %u bits; leave the line out or take another "
+			"'cipher'",
+			name, bits);
+}
+
 void cfg_tls_finish(struct cfg_apply *a, const struct cfg_lines *lines, struct cfg_tls *tls)
 {
 	const bool server = a->where == CFG_SERVER;
 
+	compat_finish(a, lines, tls);
+	keysize_finish(a, tls);
 	if (!cfg_blob_set(&tls->ca) && !cfg_blob_set(&tls->pkcs12) && tls->n_fingerprints == 0)
 		(void)cfg_fail_file(
 			a, lines, "no 'ca' and no 'peer-fingerprint', so nobody could be trusted");
@@ -425,7 +525,7 @@ int cfg_wrap_under(struct cfg_mem *mem, const char *cd, struct cfg_wrap *wrap)
 int cfg_tls_under(struct cfg_mem *mem, const char *cd, struct cfg_tls *tls)
 {
 	struct cfg_blob *blobs[] = { &tls->ca, &tls->cert, &tls->key, &tls->extra_certs,
-		&tls->pkcs12, &tls->dh, &tls->crl, &tls->askpass };
+		&tls->pkcs12, &tls->dh, &tls->crl, &tls->askpass, &tls->secret };
 	int rc = 0;
 
 	if (tls->crl_dir != NULL) {
@@ -462,7 +562,7 @@ void cfg_wrap_check_files(struct cfg_apply *a, const struct cfg_wrap *wrap)
 void cfg_tls_check_files(struct cfg_apply *a, const struct cfg_tls *tls)
 {
 	const struct cfg_blob *blobs[] = { &tls->ca, &tls->cert, &tls->key, &tls->extra_certs,
-		&tls->pkcs12, &tls->dh, &tls->crl, &tls->askpass };
+		&tls->pkcs12, &tls->dh, &tls->crl, &tls->askpass, &tls->secret };
 
 	for (size_t i = 0; i < sizeof(blobs) / sizeof(blobs[0]); i++)
 		cfg_blob_check_apply(a, blobs[i]);

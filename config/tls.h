@@ -9,6 +9,8 @@
 
 #include "config/blob.h"
 
+struct cfg_line;
+
 #define CFG_DATA_CIPHERS_DEFAULT "AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305"
 #define CFG_CIPHERS_TEXT 128 // a colon list of data ciphers and its NUL (protocol.md 7.3)
 #define CFG_FINGERPRINT 32 // bytes
@@ -59,7 +61,9 @@ struct cfg_tls {
 	size_t n_fingerprints;
 	struct cfg_blob askpass; // pass phrase of key or pkcs12
 	struct cfg_wrap wrap;
+	struct cfg_blob secret; // static key, in place of all TLS; its direction is the wrap's
 	enum cfg_tls_version version_min; // default CFG_TLS_1_2
+	bool version_min_said;
 	enum cfg_tls_version version_max; // CFG_TLS_UNSET: the library's highest
 	const char *cipher_list; // tls-cipher, TLS 1.2 and older; names of OpenSSL or IANA; NULL:
 				 // default
@@ -72,8 +76,12 @@ struct cfg_tls {
 
 	char data_ciphers[CFG_CIPHERS_TEXT]; // normalised, colon separated, only what we can do
 	const char *data_ciphers_fallback; // normalised name, or NULL
-	const char *cipher; // normalised; for old peers' option strings; or NULL
+	const char
+		*cipher; // normalised; for old peers' option strings, and of static keys; or NULL
 	const char *auth; // normalised digest: "SHA1", "SHA256", ..., "none"
+	uint32_t keysize; // bits, as said; only checked
+	const struct cfg_line *keysize_line; // valid while parsing
+	uint32_t compat; // compat-mode: 20400 for 2.4.0; 0: not said
 
 	uint32_t reneg_sec; // s; 0: never by time. Default 3600
 	uint32_t reneg_sec_min; // s; the server draws from min..max; equal to reneg_sec when not

@@ -48,6 +48,21 @@ int cfg_mssfix_parse(
 	return 0;
 }
 
+int cfg_fragment_parse(struct cfg_apply *a, const struct cfg_line *l, uint32_t *bytes, bool *mtu)
+{
+	static const char *const choices[] = { "mtu", NULL };
+	uint32_t value;
+	int rc = cfg_word_u32(a, l, 1, CFG_FRAGMENT_MIN, CFG_FRAGMENT_MAX, &value);
+
+	if (rc == 0 && l->argc > 2)
+		rc = cfg_word_choice(a, l, 2, choices);
+	if (rc < 0)
+		return rc;
+	*bytes = value;
+	*mtu = l->argc > 2;
+	return 0;
+}
+
 // The symbolic names that routes may use for addresses; NULL for anything else.
 static const char *route_name(const char *word)
 {
@@ -397,7 +412,7 @@ static int set_exit_notify(struct cfg_apply *a, const struct cfg_line *l, void *
 	return l->argc > 1 ? cfg_set_u32(a, l, at) : 0;
 }
 
-static int set_comp_lzo(struct cfg_apply *a, const struct cfg_line *l, void *at)
+int cfg_comp_lzo_parse(struct cfg_apply *a, const struct cfg_line *l, void *at)
 {
 	static const char *const choices[] = { "no", "yes", "adaptive", NULL };
 	int i = l->argc > 1 ? cfg_word_choice(a, l, 1, choices) : 2;
@@ -406,12 +421,13 @@ static int set_comp_lzo(struct cfg_apply *a, const struct cfg_line *l, void *at)
 		return i;
 	if (i > 0)
 		cfg_remark(a, CFG_NOTE_WARNING, l,
-			"'comp-lzo': packets that the server compresses can't be read");
+			"'comp-lzo': nothing is compressed, and packets that the peer compresses "
+			"can't be read");
 	*(enum cfg_comp *)at = CFG_COMP_LZO_STUB;
 	return 0;
 }
 
-static int set_compress(struct cfg_apply *a, const struct cfg_line *l, void *at)
+int cfg_compress_parse(struct cfg_apply *a, const struct cfg_line *l, void *at)
 {
 	static const struct {
 		const char *name;
@@ -432,7 +448,8 @@ static int set_compress(struct cfg_apply *a, const struct cfg_line *l, void *at)
 			continue;
 		if (kinds[i].real)
 			cfg_remark(a, CFG_NOTE_WARNING, l,
-				"'compress': packets that the server compresses can't be read");
+				"'compress': nothing is compressed, and packets that the peer "
+				"compresses can't be read");
 		*(enum cfg_comp *)at = kinds[i].comp;
 		return 0;
 	}
@@ -465,7 +482,7 @@ const struct cfg_option cfg_tunnel_options[] = {
 	{ "sndbuf", cfg_set_u32, TUN(sndbuf), 0, BUFFER_MAX },
 	{ "rcvbuf", cfg_set_u32, TUN(rcvbuf), 0, BUFFER_MAX },
 	{ "explicit-exit-notify", set_exit_notify, TUN(explicit_exit_notify), 0, 60 },
-	{ "comp-lzo", set_comp_lzo, TUN(comp), 0, 0 },
-	{ "compress", set_compress, TUN(comp), 0, 0 },
+	{ "comp-lzo", cfg_comp_lzo_parse, TUN(comp), 0, 0 },
+	{ "compress", cfg_compress_parse, TUN(comp), 0, 0 },
 	{ 0 },
 };

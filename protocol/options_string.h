@@ -47,6 +47,32 @@ bool ovpn_options_cipher(const char *s, size_t len, const char **ret_name, size_
 // True when the sender has a compression context.
 bool ovpn_options_comp(const char *s, size_t len);
 
+// What a server learns from a client's string.
+struct ovpn_options_facts {
+	bool usable; // it is one: begins with "V4,"
+	bool tap; // dev-type tap
+	bool comp; // a compression context is active, of whichever kind
+	bool fragment; // every packet has a fragment header
+	bool no_replay; // packets without packet-ids
+	bool has_cipher; // cipher is valid: the one it uses when nothing is negotiated
+	bool has_digest; // digest is valid: what its data packets are signed with
+	enum ovpn_cipher cipher;
+	enum ovpn_digest digest;
+	uint32_t key_bits; // keysize; 0: not said
+	uint32_t tun_mtu; // bytes; 1500 if not said
+	uint32_t link_mtu; // bytes; 0: not said
+};
+
+// Read a client's string; items that aren't understood are passed over.
+void ovpn_options_learn(const char *s, size_t len, struct ovpn_options_facts *ret_facts);
+
+// The string that a client with this one expects from its server, so that it finds nothing to warn
+// of: its own items with the roles exchanged, as far as they are known. tun_mtu: the server's, for
+// clients that can't be pushed one; 0: as theirs.
+// Returns 0 and the length without NUL, -EINVAL when theirs isn't such a string, -ENOBUFS.
+int ovpn_options_answer(
+	const char *theirs, size_t len, uint32_t tun_mtu, char *buf, size_t size, size_t *ret_len);
+
 // First item of theirs that has no equal in ours, from *pos on, for a log line. Items that are
 // bound to differ or that nobody cares for are passed over (link-mtu, proto, keydir, tls-auth,
 // key-method, tun-ipv6, cipher, tls-client, tls-server). Returns false when there is none left.
