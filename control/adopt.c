@@ -159,7 +159,10 @@ static struct ctl_peer *restore_peer(struct ctl *ctl, const struct shm_control_r
 	peer->tunnel6 = rec->tunnel6;
 	peer->iv_proto = rec->iv_proto;
 	peer->agreed = rec->agreed;
-	peer->cipher = rec->cipher;
+	peer->format.cipher = rec->cipher;
+	peer->format.digest = rec->digest;
+	peer->format.compress = rec->compress;
+	peer->format.fragment = rec->fragment;
 	peer->age = rec->age;
 	peer->connected_ms = rec->connected_ms;
 	peer->connected_wall_s = rec->connected_wall_s;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "config/server.h"
 #include "control/clock.h"
@@ -17,7 +18,6 @@
 #include "control/policy.h"
 #include "protocol/key_method2.h"
 #include "protocol/mobility.h"
-#include "protocol/ncp.h"
 #include "protocol/options_string.h"
 #include "protocol/peer_info.h"
 #include "protocol/push.h"
@@ -41,33 +41,26 @@ static void learn_caps(struct ctl *ctl, struct ctl_peer *peer, const char *info,
 		peer->flags |= CTL_PEER_WANTS_PUSH;
 }
 
-static bool select_cipher(struct ctl *ctl, struct ctl_peer *peer, const struct ovpn_km2 *km)
+// Returns NULL, or why this client can't be served.
+static const char *decide_format(struct ctl *ctl, struct ctl_peer *peer, const struct ovpn_km2 *km)
 {
-	const char *fallback = ctl->cfg->tls.data_ciphers_fallback;
-	struct ovpn_ncp_server in = { .ours = &ctl->ciphers,
-		.peer_info = (const char *)km->peer_info.data,
-		.peer_info_len = km->peer_info.len,
-		.options = (const char *)km->options.data,
-		.options_len = km->options.len };
-	enum ovpn_cipher cipher;
-	bool push;
+	const char *why = ctl_format_decide(ctl->cfg, &ctl->ciphers, km,
+		peer->endpoint.remote.family == AF_INET6, &peer->agreed, &peer->format);
 
-	if (fallback != NULL)
-		(void)ovpn_cipher_by_name(fallback, strlen(fallback), &in.fallback); // checked by
-										     // config
-	if (ovpn_ncp_select_server(&in, &cipher, &push) < 0)
-		return false;
-	peer->cipher = (uint8_t)cipher;
 	peer->flags &= ~(uint32_t)CTL_PEER_NCP;
-	if (push)
+	if (why == NULL && peer->format.push_cipher)
 		peer->flags |= CTL_PEER_NCP;
-	return true;
+	return why;
 }
 
 // ---- Answers ---------------------------------------------------------------------------------
 
-static int build_answer(struct ctl *ctl, struct ctl_peer *peer, const uint8_t random[64])
+static int build_answer(
+	struct ctl *ctl, struct ctl_peer *peer, const struct ovpn_km2 *km, const uint8_t random[64])
 {
+	// A client that takes tun-mtu by push has nothing to be warned of.
+	const uint32_t mtu = (peer->agreed & CTL_PUSH_TUN_MTU) == 0 ? ctl->cfg->tun_mtu : 0;
+	char options[OVPN_OPTIONS_MAX];
 	struct ovpn_km2 answer = { .random1 = random, .random2 = random + OVPN_KM2_RANDOM_LEN };
 	uint8_t buf[OVPN_KM2_MAX];
 	size_t len;
@@ -75,6 +68,11 @@ static int build_answer(struct ctl *ctl, struct ctl_peer *peer, const uint8_t ra
 
 	answer.options.data = (const uint8_t *)ctl->options;
 	answer.options.len = strlen(ctl->options);
+	if (ovpn_options_answer((const char *)km->options.data, km->options.len, mtu, options,
+		    sizeof(options), &len) == 0) {
+		answer.options.data = (const uint8_t *)options;
+		answer.options.len = len;
+	}
 	rc = ovpn_km2_build(&answer, false, buf, sizeof(buf), &len);
 	if (rc == 0)
 		rc = ctl_bytes_add(&peer->nego->answer, buf, len);
@@ -142,7 +140,7 @@ static int derive(struct ctl_peer *peer, const struct ovpn_km2 *km, const uint8_
 		ovpn_prf_input_wipe(&in);
 	}
 	if (rc == 0)
-		rc = ovpn_data_keys_cut(material, (enum ovpn_cipher)peer->cipher, ret_keys);
+		rc = ovpn_data_keys_cut(material, (enum ovpn_cipher)peer->format.cipher, ret_keys);
 	explicit_bzero(material, sizeof(material));
 	explicit_bzero(peer->nego->data_keys, sizeof(peer->nego->data_keys));
 	return rc;
@@ -229,10 +227,9 @@ int ctl_connect_install(struct ctl *ctl, struct ctl_peer *peer, bool wait)
 	in->timeout_ms = ctl->cfg->ping_restart_s * 1000;
 	in->tun_mtu = (uint16_t)ctl->cfg->tun_mtu;
 	ctl_connect_mss(ctl->cfg, peer, &in->mss4, &in->mss6);
-	if ((peer->agreed & CTL_PUSH_PEER_ID) == 0)
-		in->dir_flags |= SHM_DIR_DATA_V1;
-	if ((peer->agreed & CTL_PUSH_MOBILITY) != 0)
-		in->dir_flags |= SHM_DIR_MOBILITY;
+	in->dir_flags = ctl_format_dir_flags(peer);
+	in->compress = peer->format.compress;
+	in->fragment_max = peer->format.fragment;
 	memcpy(in->name, peer->id.cn, sizeof(in->name) - 1); // for people: cut, still terminated
 	return ctl_command_send(ctl, &cmd, peer->worker, peer, wait ? on_installed : NULL);
 }
@@ -259,7 +256,9 @@ static int send_key(struct ctl *ctl, struct ctl_peer *peer)
 
 	key->which = peer->nego->which;
 	key->key_id = peer->ch.key_id;
-	key->cipher = peer->cipher;
+	key->cipher = peer->format.cipher;
+	key->digest = peer->format.digest;
+	key->net_time = (uint32_t)ctl_wall_s();
 	key->age = peer->nego->age;
 	key->tx_delay_ms = tx_delay(ctl, peer, now);
 	memcpy(key->rx.cipher_key, keys->dir[OVPN_KEY_C2S].cipher_key, sizeof(key->rx.cipher_key));
@@ -462,19 +461,20 @@ void ctl_connect_key_method(
 {
 	uint8_t random[2 * OVPN_KM2_RANDOM_LEN];
 	struct ovpn_km2 km;
+	const char *why;
 	int rc = ovpn_km2_parse(message, len, true, &km);
 
+	if (rc == 0 && peer->nego->first)
+		learn_caps(ctl, peer, (const char *)km.peer_info.data, km.peer_info.len);
 	if (rc < 0 || RAND_bytes(random, sizeof(random)) != 1 ||
-		build_answer(ctl, peer, random) < 0) {
+		build_answer(ctl, peer, &km, random) < 0) {
 		ctl_nego_failed(ctl, peer, "key-method-2 message is malformed");
 		return;
 	}
-	if (peer->nego->first) {
-		learn_caps(ctl, peer, (const char *)km.peer_info.data, km.peer_info.len);
-		if (!select_cipher(ctl, peer, &km)) {
-			refuse(ctl, peer, OVPN_NCP_FAILED, "no-shared-cipher");
-			return;
-		}
+	why = peer->nego->first ? decide_format(ctl, peer, &km) : NULL;
+	if (why != NULL) {
+		refuse(ctl, peer, why, "no-shared-format");
+		return;
 	}
 	rc = derive(peer, &km, random, &peer->nego->keys);
 	if (rc == 0 && peer->nego->first)

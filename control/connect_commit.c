@@ -42,6 +42,29 @@ static void remove_duplicates(struct ctl *ctl, struct ctl_peer *peer)
 	}
 }
 
+// What differs from the usual format, and why lazy mode isn't there although it was asked for.
+static void log_format(struct ctl *ctl, const struct ctl_peer *peer)
+{
+	const struct ctl_format *f = &peer->format;
+	const char *name = ovpn_cipher_info((enum ovpn_cipher)f->cipher)->name;
+
+	if (!ovpn_cipher_is_aead((enum ovpn_cipher)f->cipher) || f->fragment != 0 ||
+		f->compress != OVPN_COMPRESS_NONE)
+		ctl_peer_log(CTL_INFO, peer,
+			"data format cipher=%s auth=%s framing=\"%s\" fragment=%u", name,
+			ovpn_digest_name((enum ovpn_digest)f->digest),
+			f->compress == OVPN_COMPRESS_NONE
+				? "none"
+				: ctl_format_compress_option((enum ovpn_compress)f->compress),
+			f->fragment);
+	if (ctl->cfg->mobility == CFG_MOBILITY_LAZY && (peer->agreed & CTL_PUSH_MOBILITY) != 0 &&
+		(peer->agreed & CTL_PUSH_LAZY) == 0)
+		ctl_peer_log(CTL_INFO, peer,
+			"no lazy mode: packets with %s have no room for a session id, so the "
+			"client has to send reconfiguration Pings",
+			name);
+}
+
 static void commit_first(struct ctl *ctl, struct ctl_peer *peer)
 {
 	char addr[CTL_ENDPOINT_TEXT], addr6[CTL_ENDPOINT_TEXT];
@@ -64,11 +87,12 @@ static void commit_first(struct ctl *ctl, struct ctl_peer *peer)
 		ctl_connect_iroutes(ctl, peer);
 	if (peer->kc != NULL)
 		ovpn_static_key_wipe(peer->kc);
+	log_format(ctl, peer);
 	ctl_peer_log(CTL_INFO, peer, "%s slot=%u tunnel=%s%s%s cipher=%s tls=\"%s\" data=%s",
 		again ? "session continued in place" : "session connected", peer->slot,
 		ctl_addr_text(&peer->tunnel4, addr), six ? " tunnel6=" : "",
 		six ? ctl_addr_text(&peer->tunnel6, addr6) : "",
-		ovpn_cipher_info((enum ovpn_cipher)peer->cipher)->name, peer->nego->suite,
+		ovpn_cipher_info((enum ovpn_cipher)peer->format.cipher)->name, peer->nego->suite,
 		(peer->agreed & CTL_PUSH_PEER_ID) != 0 ? "v2" : "v1");
 }
 
@@ -124,7 +148,10 @@ void ctl_connect_push(struct ctl *ctl, struct ctl_peer *peer)
 	if (peer->nego->takes_over != NULL)
 		grant = peer->nego->takes_over->grant;
 	if ((peer->flags & CTL_PEER_NCP) != 0)
-		facts.cipher = ovpn_cipher_info((enum ovpn_cipher)peer->cipher)->name;
+		facts.cipher = ovpn_cipher_info((enum ovpn_cipher)peer->format.cipher)->name;
+	if (peer->format.push_compress)
+		facts.compress =
+			ctl_format_compress_option((enum ovpn_compress)peer->format.compress);
 	if (grant == NULL)
 		return;
 	ctl_auth_token_option(ctl, peer, token);

@@ -8,7 +8,7 @@
 #include "control/ctl.h"
 #include "control/peer.h"
 #include "control/policy.h"
-#include "protocol/data_packet.h"
+#include "protocol/data_size.h"
 
 #define MSS_MIN 256u
 #define TCP4_HEADERS 40u // IPv4 and TCP without options
@@ -25,26 +25,24 @@ uint64_t ctl_key_activation_ms(const struct cfg_server *cfg)
 void ctl_connect_mss(const struct cfg_server *cfg, const struct ctl_peer *peer, uint16_t *ret_mss4,
 	uint16_t *ret_mss6)
 {
-	bool v2 = (peer->agreed & CTL_PUSH_PEER_ID) != 0;
-	uint32_t inner = cfg->mssfix;
+	const unsigned outer = peer->endpoint.remote.family == AF_INET6 ? 48 : 28;
+	struct ovpn_data_shape shape;
+	uint32_t mss = cfg->mssfix - (cfg->mssfix_fixed ? TCP4_HEADERS : 0);
 
 	*ret_mss4 = 0;
 	*ret_mss6 = 0;
-	if (inner == 0)
+	if (cfg->mssfix == 0 || (cfg->mssfix_fixed && cfg->mssfix <= TCP4_HEADERS))
 		return;
 	if (!cfg->mssfix_fixed) {
-		uint32_t outer = v2 ? OVPN_DATA_V2_OVERHEAD : OVPN_DATA_V1_OVERHEAD;
-
-		if (cfg->mssfix_mtu)
-			outer += peer->endpoint.remote.family == AF_INET6 ? 48 : 28;
-		inner = inner > outer ? inner - outer : 0;
+		ctl_format_shape(peer, &shape);
+		mss = ovpn_data_mss(&shape, cfg->mssfix, cfg->mssfix_mtu ? outer : 0);
 	}
-	if (inner > cfg->tun_mtu)
-		inner = cfg->tun_mtu;
-	if (inner < MSS_MIN + TCP6_HEADERS)
+	if (mss > cfg->tun_mtu - TCP4_HEADERS)
+		mss = cfg->tun_mtu - TCP4_HEADERS;
+	if (mss < MSS_MIN + TCP6_HEADERS - TCP4_HEADERS)
 		return;
-	*ret_mss4 = (uint16_t)(inner - TCP4_HEADERS);
-	*ret_mss6 = (uint16_t)(inner - TCP6_HEADERS);
+	*ret_mss4 = (uint16_t)mss;
+	*ret_mss6 = (uint16_t)(mss - (TCP6_HEADERS - TCP4_HEADERS));
 }
 
 void ctl_connect_iroutes(struct ctl *ctl, struct ctl_peer *peer)

@@ -109,7 +109,8 @@ static void make_options(struct ctl *ctl)
 static int make_ciphers(struct ctl *ctl)
 {
 	const char *list = ctl->cfg->tls.data_ciphers;
-	int rc = ovpn_ncp_parse(list, strlen(list), OVPN_CIPHERS_AEAD, &ctl->ciphers, NULL);
+	int rc = ovpn_ncp_parse(
+		list, strlen(list), OVPN_CIPHERS_AEAD | OVPN_CIPHERS_LEGACY, &ctl->ciphers, NULL);
 
 	if (rc < 0)
 		ctl_log(CTL_ERROR, "data-ciphers: none of %s can be used", list);

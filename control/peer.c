@@ -381,7 +381,10 @@ void ctl_peer_save(struct ctl *ctl, struct ctl_peer *peer)
 	rec.generation = peer->generation;
 	rec.flags = record_flags(peer);
 	save_wrap(&rec, peer);
-	rec.cipher = peer->cipher;
+	rec.cipher = peer->format.cipher;
+	rec.digest = peer->format.digest;
+	rec.compress = peer->format.compress;
+	rec.fragment = peer->format.fragment;
 	rec.primary = peer->primary;
 	rec.negotiating = peer->nego != NULL && peer->nego->step < CTL_NEGO_DONE;
 	rec.iv_proto = peer->iv_proto;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "control/auth.h"
+#include "control/format.h"
 #include "control/hash.h"
 #include "control/log.h"
 #include "control/push_build.h"
@@ -141,7 +142,7 @@ struct ctl_peer {
 	struct shm_addr tunnel6;
 	uint32_t iv_proto;
 	unsigned agreed; // enum ctl_push_agreed
-	uint8_t cipher; // enum ovpn_cipher
+	struct ctl_format format; // of its data packets
 	uint8_t primary; // key slot of the newest key
 	uint32_t age; // newest age used
 	struct ctl_key keys[SHM_KEY_SLOTS];

@@ -385,7 +385,8 @@ int ctl_policy_push(struct ctl_policy *p, const struct ctl_grant *grant,
 		.auth_token = facts->auth_token,
 		.address6 = grant->address6,
 		.peer_id = facts->peer_id,
-		.cipher = facts->cipher };
+		.cipher = facts->cipher,
+		.compress = facts->compress };
 	struct ovpn_push_build build;
 	struct ctl_push *push;
 	char part[OVPN_PUSH_PART_MAX];

@@ -31,6 +31,7 @@ struct ctl_push_facts {
 	const char *auth_token; // whole option, or NULL
 	uint32_t peer_id;
 	const char *cipher; // NULL: not pushed
+	const char *compress; // NULL: not pushed
 };
 
 // Takes one PUSH_REPLY message, NUL included. Returns 0 or a negative errno, which ends the

@@ -210,8 +210,10 @@ static void add_session(struct ctl_push *push, const struct ctl_push_input *in)
 		add(push, "key-derivation tls-ekm");
 	if (in->agreed & CTL_PUSH_TUN_MTU)
 		add(push, "tun-mtu %u", in->tun_mtu > 0 ? in->tun_mtu : in->cfg->tun_mtu);
+	if (in->compress != NULL)
+		add(push, "%s", in->compress);
 	if (in->agreed & CTL_PUSH_MOBILITY)
-		add(push, "mobility 1%s", in->cfg->mobility == CFG_MOBILITY_LAZY ? " lazy" : "");
+		add(push, "mobility 1%s", in->agreed & CTL_PUSH_LAZY ? " lazy" : "");
 }
 
 int ctl_push_create(const struct ctl_push_input *input, struct ctl_push **ret_push)

@@ -23,6 +23,7 @@ enum ctl_push_agreed {
 	CTL_PUSH_EPOCH = 1u << 4, // only with CTL_PUSH_CC_EXIT and CTL_PUSH_TLS_EKM
 	CTL_PUSH_MOBILITY = 1u << 5,
 	CTL_PUSH_TUN_MTU = 1u << 6,
+	CTL_PUSH_LAZY = 1u << 7, // only with CTL_PUSH_MOBILITY
 };
 
 struct ctl_push_input {
@@ -35,6 +36,7 @@ struct ctl_push_input {
 	struct cfg_addr address6; // the same of IPv6; AF_UNSPEC: none
 	uint32_t peer_id;
 	const char *cipher; // NULL: don't push one (ovpn_ncp_select_server)
+	const char *compress; // "compress stub-v2": framing to be used; NULL: don't push one
 	uint32_t tun_mtu; // 0: as the configuration has it
 };
 

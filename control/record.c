@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "protocol/cipher.h"
+#include "protocol/framing.h"
 #include "protocol/tls/channel.h"
 #include "shm/message.h"
 
@@ -229,7 +230,8 @@ int ctl_record_check(const struct shm_control_record *rec, uint32_t slot)
 	if ((rec->flags & SHM_RECORD_LIVE) == 0)
 		return 0;
 	if (rec->wrap > SHM_RECORD_WRAP_V2 || rec->primary >= SHM_KEY_SLOTS ||
-		rec->negotiating > 1 || rec->cipher >= OVPN_CIPHER_COUNT)
+		rec->negotiating > 1 || rec->cipher >= OVPN_CIPHER_COUNT ||
+		rec->digest >= OVPN_DIGEST_COUNT || rec->compress >= OVPN_COMPRESS_COUNT)
 		return -EBADMSG;
 	if (memchr(rec->cn, '\0', sizeof(rec->cn)) == NULL ||
 		memchr(rec->serial, '\0', sizeof(rec->serial)) == NULL)

@@ -141,10 +141,12 @@ void ctl_rekey_settled(struct ctl *ctl, struct ctl_peer *peer)
 static bool traffic_due(struct ctl *ctl, const struct ctl_peer *peer)
 {
 	const struct cfg_tls *tls = &ctl->cfg->tls;
+	const uint64_t limit =
+		ctl_format_reneg_bytes(ctl->cfg, (enum ovpn_cipher)peer->format.cipher);
 	struct shm_session *s;
 	uint64_t bytes, packets;
 
-	if (tls->reneg_bytes == 0 && tls->reneg_pkts == 0)
+	if (limit == 0 && tls->reneg_pkts == 0)
 		return false;
 	s = (struct shm_session *)(uintptr_t)ctl_link_session(&ctl->link, peer->slot);
 	if (s == NULL)
@@ -153,7 +155,7 @@ static bool traffic_due(struct ctl *ctl, const struct ctl_peer *peer)
 		atomic_load_explicit(&s->tx_bytes, memory_order_relaxed) - peer->reneg_bytes_at;
 	packets = atomic_load_explicit(&s->rx_packets, memory_order_relaxed) +
 		atomic_load_explicit(&s->tx_packets, memory_order_relaxed) - peer->reneg_packets_at;
-	return (tls->reneg_bytes != 0 && bytes >= tls->reneg_bytes) ||
+	return (limit != 0 && bytes >= limit) ||
 		(tls->reneg_pkts != 0 && packets >= tls->reneg_pkts);
 }
 

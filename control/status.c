@@ -123,7 +123,8 @@ json_t *ctl_status_session(struct ctl *ctl, const struct ctl_peer *peer, bool de
 	put_u64(o, "tx_bytes", info.tx_bytes);
 	put_u64(o, "rx_packets", info.rx_packets);
 	put_u64(o, "tx_packets", info.tx_packets);
-	put(o, "cipher", json_string(ovpn_cipher_info((enum ovpn_cipher)peer->cipher)->name));
+	put(o, "cipher",
+		json_string(ovpn_cipher_info((enum ovpn_cipher)peer->format.cipher)->name));
 	put_u64(o, "connected_since", peer->connected_wall_s);
 	put_u64(o, "handovers", info.handovers);
 	put(o, "flags", flags_of(peer));

@@ -163,7 +163,7 @@ int ovpn_ncp_select_server(
 			return 0;
 		}
 	}
-	if (theirs_len > 0 || has_legacy || in->fallback == OVPN_CIPHER_NONE)
+	if (theirs_len > 0 || !in->has_fallback || (has_legacy && legacy != in->fallback))
 		return -ENOKEY;
 	*ret_cipher = in->fallback;
 	*ret_push = push;
@@ -178,7 +178,7 @@ int ovpn_ncp_select_client(const struct ovpn_ncp_client *in, enum ovpn_cipher *r
 		if (ovpn_cipher_by_name(in->pushed, in->pushed_len, &cipher) < 0)
 			return -ENOKEY;
 		if (!ovpn_ncp_contains(in->ours, cipher) &&
-			(in->fallback == OVPN_CIPHER_NONE || cipher != in->fallback))
+			(!in->has_fallback || cipher != in->fallback))
 			return -ENOKEY;
 		*ret_cipher = cipher;
 		return 0;
@@ -188,7 +188,7 @@ int ovpn_ncp_select_client(const struct ovpn_ncp_client *in, enum ovpn_cipher *r
 		*ret_cipher = cipher;
 		return 0;
 	}
-	if (in->fallback == OVPN_CIPHER_NONE)
+	if (!in->has_fallback)
 		return -ENOKEY;
 	*ret_cipher = in->fallback;
 	return 0;

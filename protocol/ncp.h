@@ -39,7 +39,8 @@ bool ovpn_ncp_text_contains(const char *s, size_t len, enum ovpn_cipher cipher);
 // What a server knows when it selects.
 struct ovpn_ncp_server {
 	const struct ovpn_ncp_list *ours; // data-ciphers
-	enum ovpn_cipher fallback; // data-ciphers-fallback; OVPN_CIPHER_NONE: not set
+	bool has_fallback;
+	enum ovpn_cipher fallback; // data-ciphers-fallback
 	const char *peer_info; // of the client; may be NULL
 	size_t peer_info_len;
 	const char *options; // options string of the client; may be NULL
@@ -47,6 +48,9 @@ struct ovpn_ncp_server {
 };
 
 // Select the cipher of a session on the server.
+//
+// A client that doesn't negotiate also gets the fallback if that is what its options string names:
+// stock servers refuse it then, unless the cipher is in data-ciphers, too.
 //
 // Returns 0, the cipher, and whether it must be pushed (the client negotiates); -ENOKEY when
 // there is no common cipher: the client gets AUTH_FAILED with OVPN_NCP_FAILED.
@@ -58,7 +62,8 @@ int ovpn_ncp_select_server(
 // What a client knows when the PUSH_REPLY has come.
 struct ovpn_ncp_client {
 	const struct ovpn_ncp_list *ours; // data-ciphers
-	enum ovpn_cipher fallback; // data-ciphers-fallback; OVPN_CIPHER_NONE: not set
+	bool has_fallback;
+	enum ovpn_cipher fallback; // data-ciphers-fallback
 	const char *pushed; // value of the pushed "cipher"; NULL: none was pushed
 	size_t pushed_len;
 	const char *options; // options string of the server; may be NULL

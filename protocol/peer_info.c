@@ -102,6 +102,8 @@ void ovpn_peer_info_caps(const char *info, size_t len, struct ovpn_peer_caps *re
 	caps.ncp = number(info, len, "IV_NCP");
 	caps.mtu = number(info, len, "IV_MTU");
 	caps.lzo_stub = number(info, len, "IV_LZO_STUB") == 1;
+	caps.lzo = number(info, len, "IV_LZO") == 1;
+	caps.comp_stub = number(info, len, "IV_COMP_STUB") == 1;
 	caps.comp_stub_v2 = number(info, len, "IV_COMP_STUBv2") == 1;
 	if (ovpn_peer_info_find(info, len, "IV_CIPHERS", &var)) {
 		caps.ciphers = var.value;

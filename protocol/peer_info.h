@@ -58,7 +58,9 @@ struct ovpn_peer_caps {
 	uint32_t mtu; // IV_MTU, bytes
 	uint32_t mobility; // IV_MOBILITY version
 	bool comp_stub_v2; // IV_COMP_STUBv2=1
+	bool comp_stub; // IV_COMP_STUB=1
 	bool lzo_stub; // IV_LZO_STUB=1
+	bool lzo; // IV_LZO=1
 	const char *ciphers; // IV_CIPHERS, borrowed; NULL when absent
 	size_t ciphers_len;
 };

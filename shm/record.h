@@ -77,7 +77,10 @@ struct shm_control_record {
 	uint64_t token_initial_s; // unix time: when the password behind the token was proven
 	uint8_t token_session[12];
 	uint8_t user_hash[32]; // SHA-256 of the user name
-	uint8_t reserved[8];
+	uint8_t digest; // enum ovpn_digest; none with AEAD
+	uint8_t compress; // enum ovpn_compress
+	uint16_t fragment; // longest UDP payload to send; 0: no fragment headers
+	uint8_t reserved[4];
 };
 static_assert(sizeof(struct shm_control_record) <= SHM_CONTROL_RECORD_MAX, "6.5 KiB a session");
 
