@@ -11,11 +11,12 @@ int vc_crypt_init(struct vc_crypt *crypt, const struct vc_crypt_params *params, 
 
 	switch (ovpn_cipher_info(params->keys->cipher)->mode) {
 	case OVPN_MODE_AEAD: ops = &vc_crypt_aead; break;
-	default: return -ENOTSUP;
+	default: ops = &vc_crypt_legacy; break;
 	}
 	memset(crypt, 0, sizeof(*crypt));
 	crypt->seal = seal;
 	crypt->v2 = params->v2;
+	crypt->static_key = params->static_key;
 	crypt->key_id = params->key_id;
 	crypt->peer_id = params->peer_id;
 	rc = ops->init(crypt, params);

@@ -28,6 +28,7 @@ struct vc_crypt {
 	void *state; // the cipher's own, made by init, wiped and freed by done
 	bool seal; // direction
 	bool v2; // P_DATA_V2 with peer_id, else P_DATA_V1
+	bool static_key; // neither: no opcode, long packet-ids
 	uint8_t key_id;
 	uint32_t peer_id;
 };
@@ -39,6 +40,7 @@ struct vc_crypt_params {
 	// Session id that a client in lazy mode carries in its IVs (protocol.md 13), or NULL. AEAD
 	// ignores it.
 	const uint8_t *server_sid;
+	bool static_key; // no opcode, long packet-ids; the keys are cut for both directions
 	uint8_t key_id;
 	bool v2;
 	uint32_t peer_id;
@@ -74,6 +76,7 @@ struct vc_crypt_ops {
 };
 
 extern const struct vc_crypt_ops vc_crypt_aead;
+extern const struct vc_crypt_ops vc_crypt_legacy;
 
 // Set up one direction: seal with the client's keys, open with the server's.
 // Returns 0, -ENOTSUP for a cipher that we don't have, -EIO, -ENOMEM.

@@ -34,6 +34,9 @@ int vc_hello_options(const struct cfg_client *cfg, const struct cfg_remote *remo
 	if (cipher != NULL && ovpn_cipher_by_name(cipher, strlen(cipher), &o.cipher) == 0)
 		o.show_cipher = ovpn_ncp_text_contains(
 			cfg->tls.data_ciphers, strlen(cfg->tls.data_ciphers), o.cipher);
+	o.comp = cfg->tunnel.comp != CFG_COMP_NONE;
+	o.comp_no_byte = cfg->tunnel.comp == CFG_COMP_STUB_V2;
+	o.fragment = remote->fragment != 0;
 	if (cfg->tls.auth != NULL)
 		(void)ovpn_digest_by_name(cfg->tls.auth, strlen(cfg->tls.auth), &o.digest);
 	return ovpn_options_build(&o, buf, size, ret_len);

@@ -43,21 +43,19 @@ static int select_cipher(struct vc_client *c, const struct vc_slot *slot,
 	struct ovpn_ncp_client in = {
 		.ours = &ours, .options = slot->options, .options_len = slot->options_len
 	};
-	int rc = ovpn_ncp_parse(
-		tls->data_ciphers, strlen(tls->data_ciphers), OVPN_CIPHERS_AEAD, &ours, NULL);
+	int rc = ovpn_ncp_parse(tls->data_ciphers, strlen(tls->data_ciphers),
+		OVPN_CIPHERS_AEAD | OVPN_CIPHERS_LEGACY, &ours, NULL);
 
 	if (rc < 0)
 		return rc;
 	if (tls->data_ciphers_fallback != NULL)
-		(void)ovpn_cipher_by_name(tls->data_ciphers_fallback,
-			strlen(tls->data_ciphers_fallback), &in.fallback);
+		in.has_fallback = ovpn_cipher_by_name(tls->data_ciphers_fallback,
+					  strlen(tls->data_ciphers_fallback), &in.fallback) == 0;
 	if (pushed->cipher_set) {
 		in.pushed = pushed->cipher;
 		in.pushed_len = strlen(pushed->cipher);
 	}
 	rc = ovpn_ncp_select_client(&in, ret_cipher);
-	if (rc == 0 && !ovpn_cipher_is_aead(*ret_cipher))
-		rc = -ENOTSUP;
 	if (rc < 0)
 		vc_log(VC_ERROR, "no common cipher: the server wants %s, the profile allows %s%s%s",
 			pushed->cipher_set ? pushed->cipher : "what it hasn't said",

@@ -258,7 +258,7 @@ int vc_session_install(struct vc_client *c, struct vc_slot *slot, const struct c
 	params.v2 = pushed->peer_id != CFG_PEER_ID_NONE;
 	params.peer_id = pushed->peer_id;
 	params.comp = pushed->tunnel.comp;
-	if (c->cfg->mobility == CFG_MOBILITY_LAZY && pushed->mobility)
+	if (c->cfg->mobility == CFG_MOBILITY_LAZY && pushed->mobility_lazy && !params.v2)
 		params.server_sid = slot->ch.remote_sid;
 	if (rc == 0)
 		rc = vc_key_create(&params, s->key_age + 1, slot->serial, active_ms, &key);

@@ -201,8 +201,8 @@ GTC_TEST(cfg_client, errors)
 {
 	error_is("client\nca a\n", "f: no 'remote', so there is no server to connect to");
 	error_is("remote a\nca a\n",
-		"f: no 'client' line; profiles without it (static addresses, "
-		"static keys) aren't offered");
+		"f: no 'client' line; profiles without it have static addresses, which are offered "
+		"with static keys ('secret') only");
 	error_is(BASE "remote a 99999\n",
 		"f:3: 'remote': the port must be a number from 1 to 65535, got '99999'");
 	error_is(BASE "remote a 1 sctp\n",
@@ -221,8 +221,28 @@ GTC_TEST(cfg_client, errors)
 	error_is(BASE "connection x\n",
 		"f:3: 'connection' is a block: <connection> ... </connection>");
 	error_is(BASE "remote a\nsecret static.key\n",
-		"f:4: 'secret' is refused: static keys aren't "
-		"offered; use certificates");
+		"f:4: 'secret' and 'client' exclude each other: with a static key nothing is "
+		"pushed");
+	error_is("remote a\nsecret static.key\nifconfig 10.9.0.2 10.9.0.1\n",
+		"f:2: 'secret' needs a 'cipher': nothing is negotiated, and OpenVPN's old default "
+		"BF-CBC must be asked for by its name");
+	error_is("remote a\nsecret static.key\ncipher AES-256-GCM\nifconfig 10.9.0.2 10.9.0.1\n",
+		"f:2: 'cipher': AES-256-GCM can't be used with 'secret', only CBC ciphers");
+	error_is(
+		"remote a\nsecret static.key\ncipher none\nauth none\nifconfig 10.9.0.2 10.9.0.1\n",
+		"f:2: 'cipher none' with 'auth none' would let everybody read and write; set one "
+		"of "
+		"them");
+	error_is("remote a\nsecret static.key\ncipher AES-256-CBC\n",
+		"f: 'secret' needs 'ifconfig LOCAL REMOTE'");
+	error_is("remote a\nsecret static.key 2\ncipher AES-256-CBC\n",
+		"f:2: 'secret' takes one of 0, 1, got '2'");
+	error_is("remote a\nsecret k\nca a\ncipher AES-256-CBC\nifconfig 10.9.0.2 10.9.0.1\n",
+		"f:2: 'secret' and certificates exclude each other");
+	error_is("remote a\nsecret k\ntls-crypt b\ncipher AES-256-CBC\n"
+		 "ifconfig 10.9.0.2 10.9.0.1\n",
+		"f:2: 'secret' and tls-auth or tls-crypt exclude each other: there is no control "
+		"channel");
 	error_is(BASE "remote a\nroute 10.0.0.0 255.0.0.1\n",
 		"f:4: 'route': '255.0.0.1' isn't a "
 		"netmask");
@@ -256,5 +276,32 @@ GTC_TEST(cfg_client, userpass)
 	GTC_EXPECT_INT(cfg_blob_userpass(&cfg->auth_user_pass_file, tiny, tiny, sizeof(tiny), &err),
 		-ERANGE);
 	GTC_EXPECT_STR(err.text, "f:4: auth-user-pass: a line is longer than 3 bytes");
+	cfg_client_free(cfg);
+}
+
+// A profile with a static key needs nothing of TLS, and is bound to OpenVPN's port as its peer
+// expects.
+GTC_TEST(cfg_client, static_key)
+{
+	static const char text[] = "dev tun\n"
+				   "remote 192.0.2.1 1195\n"
+				   "ifconfig 10.9.0.2 10.9.0.1\n"
+				   "cipher AES-256-CBC\n"
+				   "auth SHA256\n"
+				   "keepalive 10 60\n"
+				   "float\n"
+				   "fragment 1300\n"
+				   "<secret>\nabc\n</secret>\n"
+				   "key-direction 1\n";
+	struct cfg_client *cfg = NULL;
+	struct cfg_error err;
+
+	GTC_ASSERT_INT(PARSE_TEXT(cfg_client_parse, text, NULL, &cfg, &err), 0);
+	GTC_EXPECT(cfg_blob_set(&cfg->tls.secret) && !cfg->pull && cfg->floats);
+	GTC_EXPECT_INT(cfg->tls.wrap.key_direction, 1);
+	GTC_EXPECT_INT(cfg->remotes[0].lport, 1194);
+	GTC_EXPECT(!cfg->remotes[0].nobind);
+	GTC_EXPECT_INT(cfg->remotes[0].fragment, 1300);
+	GTC_EXPECT_INT(cfg->tunnel.ifconfig.family, AF_INET);
 	cfg_client_free(cfg);
 }

@@ -120,8 +120,8 @@ GTC_TEST(cfg_server, everything)
 	GTC_EXPECT_STR(cfg->tls.wrap.tls_auth.path, "/etc/visp/ta.key");
 	GTC_EXPECT_INT(cfg->tls.wrap.key_direction, 0);
 	GTC_EXPECT_STR(cfg->tls.auth, "SHA256");
-	GTC_EXPECT_STR(
-		cfg->tls.data_ciphers, "AES-128-GCM:AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305");
+	GTC_EXPECT_STR(cfg->tls.data_ciphers,
+		"AES-128-GCM:AES-256-CBC:AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305");
 	GTC_EXPECT_STR(cfg->tls.cipher, "AES-256-CBC");
 	GTC_EXPECT_INT(cfg->tls.version_min, CFG_TLS_1_3);
 	GTC_ASSERT_INT(cfg->n_push, 2);
@@ -204,9 +204,20 @@ GTC_TEST(cfg_server, errors)
 	error_is("server 10.8.0.0 255.255.255.248\ntopology net30\n",
 		"f:6: 'topology net30' needs a network of at least 16 addresses, for a pool");
 	error_is("topology star\n", "f:5: 'topology' takes one of net30, p2p, subnet, got 'star'");
-	error_is("fragment 1300\n",
-		"f:5: 'fragment' is refused: its extra header is never "
-		"negotiated; remove it on both sides");
+	error_is("fragment 100\n", "f:5: 'fragment' takes a number from 300 to 9000, got '100'");
+	error_is("fragment 1300 ip\n", "f:5: 'fragment' takes one of mtu, got 'ip'");
+	error_is("comp-lzo maybe\n", "f:5: 'comp-lzo' takes one of no, yes, adaptive, got 'maybe'");
+	error_is("compress zip\n", "f:5: 'compress': unknown algorithm 'zip'");
+	error_is("compat-mode old\n", "f:5: 'compat-mode': 'old' isn't a release like 2.4.0");
+	error_is("compat-mode 2.4.0x\n", "f:5: 'compat-mode': '2.4.0x' isn't a release like 2.4.0");
+	error_is("keysize 256\n",
+		"f:5: 'keysize': BF-CBC has keys of 128 bits; leave the line out or take another "
+		"'cipher'");
+	error_is("data-ciphers-fallback CAST5-CBC\n",
+		"f:5: 'data-ciphers-fallback': unknown cipher 'CAST5-CBC'");
+	error_is("secret static.key\n",
+		"f:5: 'secret' is refused: put it into a file of its own, and name that with "
+		"tunnel");
 	error_is("keepalive 10 15\n",
 		"f:5: 'keepalive': the second number must be at least twice "
 		"the first");
@@ -224,7 +235,7 @@ GTC_TEST(cfg_server, errors)
 		"f:5: 'ifconfig-pool': the last address is below the first");
 	error_is("data-ciphers AES-256-GCM:AES-257-GCM\n",
 		"f:5: 'data-ciphers': unknown cipher 'AES-257-GCM'");
-	error_is("data-ciphers BF-CBC\n",
+	error_is("data-ciphers ?SEED-CBC\n",
 		"f:5: 'data-ciphers': no cipher is left; known are "
 		"AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305");
 	error_is("auth MD4\n", "f:5: 'auth': unknown digest 'MD4'");
@@ -319,7 +330,8 @@ GTC_TEST(cfg_server, missing)
 
 	GTC_EXPECT(PARSE_TEXT(cfg_server_parse, "port 1\nca a\ncert b\nkey c\n", NULL, &cfg, &err) <
 		0);
-	GTC_EXPECT_STR(err.text, "f: no 'server' line, so clients get no addresses");
+	GTC_EXPECT_STR(
+		err.text, "f: no 'server' line, so clients get no addresses, and no 'tunnel'");
 	GTC_EXPECT(PARSE_TEXT(cfg_server_parse, "server 10.8.0.0 255.255.255.0\ncert b\nkey c\n",
 			   NULL, &cfg, &err) < 0);
 	GTC_EXPECT_STR(
@@ -331,14 +343,15 @@ GTC_TEST(cfg_server, missing)
 			   NULL, &cfg, &err) < 0);
 	GTC_EXPECT_STR(err.text, "f:3: 'cert' needs a 'key'");
 	GTC_EXPECT(PARSE_TEXT(cfg_server_parse, "", NULL, &cfg, &err) < 0);
-	GTC_EXPECT_STR(err.text, "f: no 'server' line, so clients get no addresses");
+	GTC_EXPECT_STR(
+		err.text, "f: no 'server' line, so clients get no addresses, and no 'tunnel'");
 }
 
 // --check lists everything that deserves a remark, with its line.
 GTC_TEST(cfg_server, notes)
 {
 	static const char text[] = BASE "fast-io\n"
-					"fragment 1300\n"
+					"tls-verify x\n"
 					"prot udp\n"
 					"route 10.1.2.3 255.0.0.0\n"
 					"push \"frobnicate 1\"\n";
@@ -349,8 +362,8 @@ GTC_TEST(cfg_server, notes)
 		{ CFG_NOTE_IGNORED,
 			"f:5: 'fast-io' has no effect: packets are always handled in bursts" },
 		{ CFG_NOTE_ERROR,
-			"f:6: 'fragment' is refused: its extra header is never "
-			"negotiated; remove it on both sides" },
+			"f:6: 'tls-verify' is refused: no program decides who is let in; use "
+			"certificates, crl-verify and client-config-dir" },
 		{ CFG_NOTE_ERROR, "f:7: unknown directive 'prot'; did you mean 'port'?" },
 		{ CFG_NOTE_WARNING,
 			"f:8: 'route': 10.1.2.3 isn't the network's first address; "
@@ -525,4 +538,61 @@ GTC_TEST(cfg_server, ipv6_errors)
 		"network");
 	error_is("ifconfig-ipv6 fd00::1/64 10.0.0.1\n",
 		"f:5: 'ifconfig-ipv6': '10.0.0.1' isn't an IPv6 address");
+}
+// What compat-mode changes, and what it leaves alone.
+GTC_TEST(cfg_server, compat)
+{
+	static const struct {
+		const char *text;
+		const char *ciphers;
+		const char *fallback;
+		enum cfg_tls_version version;
+	} table[] = {
+		{ "compat-mode 2.5\ncipher AES-256-CBC\n",
+			"AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305", NULL, CFG_TLS_1_2 },
+		{ "compat-mode 2.4.9\ncipher AES-256-CBC\n",
+			"AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305:AES-256-CBC", NULL,
+			CFG_TLS_1_2 },
+		{ "compat-mode 2.4.9\n", "AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305", NULL,
+			CFG_TLS_1_2 },
+		{ "compat-mode 2.3.18\n", "AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305", "BF-CBC",
+			CFG_TLS_1_2 },
+		{ "compat-mode 2.3.6\ncipher AES-128-CBC\n",
+			"AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305:AES-128-CBC", "AES-128-CBC",
+			CFG_TLS_1_0 },
+		{ "compat-mode 2.3.6\ntls-version-min 1.2\n",
+			"AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305", "BF-CBC", CFG_TLS_1_2 },
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		char whole[512];
+		struct cfg_server *cfg = NULL;
+		struct cfg_error err;
+
+		snprintf(whole, sizeof(whole), "%s%s", BASE, table[i].text);
+		GTC_ASSERT_INT(PARSE_TEXT(cfg_server_parse, whole, NULL, &cfg, &err), 0);
+		GTC_EXPECT_STR(cfg->tls.data_ciphers, table[i].ciphers);
+		if (table[i].fallback == NULL)
+			GTC_EXPECT(cfg->tls.data_ciphers_fallback == NULL);
+		else
+			GTC_EXPECT_STR(cfg->tls.data_ciphers_fallback, table[i].fallback);
+		GTC_EXPECT_INT(cfg->tls.version_min, table[i].version);
+		cfg_server_free(cfg);
+	}
+}
+
+// Framing; what is pushed about it is decided for each client.
+GTC_TEST(cfg_server, framing)
+{
+	static const char text[] = BASE "comp-lzo yes\nfragment 1200 mtu\n"
+					"push \"comp-lzo yes\"\npush \"compress lz4-v2\"\n";
+	struct cfg_server *cfg = NULL;
+	struct cfg_error err;
+
+	GTC_ASSERT_INT(PARSE_TEXT(cfg_server_parse, text, NULL, &cfg, &err), 0);
+	GTC_EXPECT_INT(cfg->comp, CFG_COMP_LZO_STUB);
+	GTC_EXPECT_INT(cfg->fragment, 1200);
+	GTC_EXPECT(cfg->fragment_mtu);
+	GTC_EXPECT_INT(cfg->n_push, 0);
+	cfg_server_free(cfg);
 }

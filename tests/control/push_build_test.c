@@ -166,11 +166,12 @@ GTC_TEST(ctl_push, agreement)
 	GTC_EXPECT_INT(ctl_push_agree(cfg, &caps, CTL_PUSH_DYN_TLS_CRYPT), 0);
 	caps.mobility = 0;
 	GTC_EXPECT_INT(ctl_push_agree(lazy, &caps, CTL_PUSH_MOBILITY), 0);
-	in = input(lazy, CTL_PUSH_MOBILITY);
+	in = input(lazy, CTL_PUSH_MOBILITY | CTL_PUSH_LAZY);
 	in.cipher = NULL;
+	in.compress = "compress stub-v2";
 	GTC_EXPECT_STR(joined(&in),
 		"route-gateway 10.8.0.1,topology subnet,"
-		"ifconfig 10.8.0.2 255.255.255.0,mobility 1 lazy");
+		"ifconfig 10.8.0.2 255.255.255.0,compress stub-v2,mobility 1 lazy");
 	cfg_server_free(cfg);
 	cfg_server_free(off);
 	cfg_server_free(lazy);

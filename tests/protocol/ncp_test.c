@@ -84,6 +84,13 @@ static const struct {
 	{ "AES-256-GCM", OVPN_CIPHER_AES_256_CBC, NULL, "V4,auth SHA1", OVPN_CIPHER_AES_256_CBC,
 		false },
 	{ "AES-256-GCM", 0, NULL, NULL, OVPN_CIPHER_COUNT, false },
+	// It names just the fallback.
+	{ "AES-256-GCM", OVPN_CIPHER_BF_CBC, NULL, "V4,cipher BF-CBC", OVPN_CIPHER_BF_CBC, false },
+	{ "AES-256-GCM", OVPN_CIPHER_BF_CBC, "IV_NCP=2\nIV_CIPHERS=BF-CBC\n", "V4,cipher BF-CBC",
+		OVPN_CIPHER_COUNT, false },
+	// No cipher at all, where both say so.
+	{ "AES-256-GCM:none", 0, "IV_CIPHERS=none\n", NULL, OVPN_CIPHER_NONE, true },
+	{ "none", 0, NULL, "V4,cipher [null-cipher]", OVPN_CIPHER_NONE, false },
 	// Names are compared exactly.
 	{ "AES-256-GCM", 0, "IV_CIPHERS=aes-256-gcm:AES-256-GCMX\n", NULL, OVPN_CIPHER_COUNT,
 		true },
@@ -97,6 +104,7 @@ GTC_TEST(ncp, server)
 		struct ovpn_ncp_list ours = list_of(server_table[i].ours);
 		struct ovpn_ncp_server in = {
 			.ours = &ours,
+			.has_fallback = server_table[i].fallback != 0,
 			.fallback = server_table[i].fallback,
 			.peer_info = info,
 			.peer_info_len = info != NULL ? strlen(info) : 0,
@@ -130,13 +138,14 @@ GTC_TEST(ncp, client)
 	GTC_EXPECT_INT(cipher, OVPN_CIPHER_AES_128_GCM);
 	in.pushed = "AES-256-CBC";
 	GTC_EXPECT_INT(ovpn_ncp_select_client(&in, &cipher), -ENOKEY);
+	in.has_fallback = true;
 	in.fallback = OVPN_CIPHER_AES_256_CBC;
 	GTC_EXPECT_INT(ovpn_ncp_select_client(&in, &cipher), 0);
 	GTC_EXPECT_INT(cipher, OVPN_CIPHER_AES_256_CBC);
 	in.pushed = "none";
 	in.pushed_len = 4;
 	GTC_EXPECT_INT(ovpn_ncp_select_client(&in, &cipher), -ENOKEY);
-	in.fallback = OVPN_CIPHER_NONE;
+	in.has_fallback = false;
 	GTC_EXPECT_INT(ovpn_ncp_select_client(&in, &cipher), -ENOKEY);
 	in.pushed = NULL;
 	in.options = "V4,cipher AES-256-GCM";
@@ -145,6 +154,7 @@ GTC_TEST(ncp, client)
 	GTC_EXPECT_INT(cipher, OVPN_CIPHER_AES_256_GCM);
 	in.options = "V4,cipher BF-CBC,,,,,";
 	GTC_EXPECT_INT(ovpn_ncp_select_client(&in, &cipher), -ENOKEY);
+	in.has_fallback = true;
 	in.fallback = OVPN_CIPHER_BF_CBC;
 	GTC_EXPECT_INT(ovpn_ncp_select_client(&in, &cipher), 0);
 	GTC_EXPECT_INT(cipher, OVPN_CIPHER_BF_CBC);

@@ -134,3 +134,58 @@ GTC_TEST(options_string, mismatch)
 	GTC_EXPECT(!ovpn_options_mismatch(
 		table[0].text, strlen(table[0].text), ours, &pos, &item, &len));
 }
+
+// What a server learns, from strings that were seen on the wire (protocol.md 6.1).
+GTC_TEST(options, learn)
+{
+	static const char old[] =
+		"V4,dev-type tun,link-mtu 1570,tun-mtu 1500,proto UDPv4,comp-lzo,"
+		"cipher AES-256-CBC,auth SHA256,keysize 256,key-method 2,tls-client";
+	static const char gcm[] = "V4,dev-type tun,link-mtu 1549,tun-mtu 1500,proto UDPv4,"
+				  "cipher AES-256-GCM,auth [null-digest],keysize 256,key-method 2,"
+				  "tls-client";
+	static const char chacha[] = "V4,dev-type tun,link-mtu 1534,tun-mtu 1500,proto UDPv4,"
+				     "auth [null-digest],keysize 256,key-method 2,tls-client";
+	static const char bare[] = "V4,dev-type tap,link-mtu 1521,tun-mtu 1500,proto UDPv4,"
+				   "mtu-dynamic,auth [null-digest],keysize 128,no-replay,"
+				   "key-method 2,tls-client";
+	struct ovpn_options_facts f;
+
+	ovpn_options_learn(old, strlen(old), &f);
+	GTC_EXPECT(f.usable && f.comp && !f.fragment && !f.tap && !f.no_replay);
+	GTC_EXPECT(f.has_cipher && f.has_digest);
+	GTC_EXPECT_INT(f.cipher, OVPN_CIPHER_AES_256_CBC);
+	GTC_EXPECT_INT(f.digest, OVPN_DIGEST_SHA256);
+	GTC_EXPECT_INT(f.key_bits, 256);
+	// The digest of a client whose nominal cipher is AEAD isn't said.
+	ovpn_options_learn(gcm, strlen(gcm), &f);
+	GTC_EXPECT(f.usable && !f.has_digest);
+	ovpn_options_learn(chacha, strlen(chacha), &f);
+	GTC_EXPECT(f.usable && !f.has_digest && !f.has_cipher);
+	ovpn_options_learn(bare, strlen(bare), &f);
+	GTC_EXPECT(f.tap && f.fragment && f.no_replay && f.has_digest);
+	GTC_EXPECT_INT(f.digest, OVPN_DIGEST_NONE);
+	ovpn_options_learn("V0 UNDEF", 8, &f);
+	GTC_EXPECT(!f.usable && !f.has_cipher);
+}
+
+GTC_TEST(options, answer)
+{
+	static const char theirs[] =
+		"V4,dev-type tun,link-mtu 1570,tun-mtu 1400,proto UDPv4,comp-lzo,mtu-dynamic,"
+		"keydir 1,cipher BF-CBC,auth SHA1,keysize 128,tls-auth,key-method 2,tls-client,"
+		"up /bin/sh";
+	char buf[OVPN_OPTIONS_MAX];
+	size_t len;
+
+	GTC_ASSERT_INT(ovpn_options_answer(theirs, strlen(theirs), 0, buf, sizeof(buf), &len), 0);
+	GTC_EXPECT_STR(buf,
+		"V4,dev-type tun,link-mtu 1570,tun-mtu 1400,proto UDPv4,comp-lzo,mtu-dynamic,"
+		"keydir 0,cipher BF-CBC,auth SHA1,keysize 128,tls-auth,key-method 2,tls-server");
+	GTC_EXPECT_INT(len, strlen(buf));
+	GTC_ASSERT_INT(
+		ovpn_options_answer(theirs, strlen(theirs), 1500, buf, sizeof(buf), &len), 0);
+	GTC_EXPECT(strstr(buf, ",tun-mtu 1500,") != NULL);
+	GTC_EXPECT_INT(ovpn_options_answer("V0 UNDEF", 8, 0, buf, sizeof(buf), &len), -EINVAL);
+	GTC_EXPECT_INT(ovpn_options_answer(theirs, strlen(theirs), 0, buf, 40, &len), -ENOBUFS);
+}
