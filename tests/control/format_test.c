@@ -2,6 +2,7 @@
 // Which data format each generation of clients gets.
 #include "control/format.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "config/server.h"
