@@ -351,7 +351,7 @@ GTC_TEST(cfg_server, missing)
 GTC_TEST(cfg_server, notes)
 {
 	static const char text[] = BASE "fast-io\n"
-					"tls-verify x\n"
+					"no-iv\n"
 					"prot udp\n"
 					"route 10.1.2.3 255.0.0.0\n"
 					"push \"frobnicate 1\"\n";
@@ -362,8 +362,8 @@ GTC_TEST(cfg_server, notes)
 		{ CFG_NOTE_IGNORED,
 			"f:5: 'fast-io' has no effect: packets are always handled in bursts" },
 		{ CFG_NOTE_ERROR,
-			"f:6: 'tls-verify' is refused: no program decides who is let in; use "
-			"certificates, crl-verify and client-config-dir" },
+			"f:6: 'no-iv' is refused: it isn't safe; "
+			"removed from OpenVPN too" },
 		{ CFG_NOTE_ERROR, "f:7: unknown directive 'prot'; did you mean 'port'?" },
 		{ CFG_NOTE_WARNING,
 			"f:8: 'route': 10.1.2.3 isn't the network's first address; "
