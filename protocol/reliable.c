@@ -145,6 +145,15 @@ static void take_acks(struct ovpn_reliable *r, unsigned max, struct ovpn_control
 	memcpy(c->acks, r->recent, c->ack_count * sizeof(c->acks[0]));
 }
 
+static uint32_t next_pause(const struct ovpn_reliable *r, uint32_t pause_ms)
+{
+	uint32_t most = r->retransmit_ms;
+
+	if (most < OVPN_REL_BACKOFF_MAX_MS)
+		most = OVPN_REL_BACKOFF_MAX_MS;
+	return 2 * pause_ms < most ? 2 * pause_ms : most;
+}
+
 bool ovpn_rel_next(struct ovpn_reliable *r, uint64_t now_ms, unsigned max_acks,
 	struct ovpn_control *ret_control)
 {
@@ -163,9 +172,7 @@ bool ovpn_rel_next(struct ovpn_reliable *r, uint64_t now_ms, unsigned max_acks,
 	out->sent = true;
 	out->later_acks = 0;
 	out->due_ms = now_ms + out->timeout_ms;
-	out->timeout_ms *= 2;
-	if (out->timeout_ms > OVPN_REL_RETRANSMIT_MAX_MS)
-		out->timeout_ms = OVPN_REL_RETRANSMIT_MAX_MS;
+	out->timeout_ms = next_pause(r, out->timeout_ms);
 	memset(ret_control, 0, sizeof(*ret_control));
 	ret_control->opcode = out->opcode;
 	ret_control->message_id = out->message_id;

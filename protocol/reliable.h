@@ -22,7 +22,11 @@
 #define OVPN_REL_RECV_WINDOW 12u // messages stored ahead of delivery at most
 #define OVPN_REL_ACK_QUEUE 16u // acknowledgements waiting; more than a window can need
 #define OVPN_REL_RETRANSMIT_MS 2000u // tls-timeout: first retransmission
-#define OVPN_REL_RETRANSMIT_MAX_MS 64000u // end of the doubling
+#define OVPN_REL_RETRANSMIT_MAX_MS 64000u // longest first pause that can be set
+// End of the doubling, unless the first pause is longer. Stock peers go on to 64 s, and so give a
+// message six tries in a hand-window of a minute: too few on a Wi-Fi that loses a third. Receivers
+// only acknowledge what comes twice (openvpn3 even sends every second).
+#define OVPN_REL_BACKOFF_MAX_MS 4000u
 #define OVPN_REL_EARLY_ACKS 3u // later acknowledgements that make a message due at once
 #define OVPN_REL_NEVER UINT64_MAX
 

@@ -22,7 +22,8 @@ static int queue(struct ovpn_reliable *r, const char *text, uint64_t now_ms)
 
 GTC_TEST(reliable, back_off)
 {
-	static const uint64_t at[] = { 0, 2000, 6000, 14000, 30000 };
+	// Doubling up to four seconds: over a dozen tries in a hand-window of a minute.
+	static const uint64_t at[] = { 0, 2000, 6000, 10000, 14000 };
 	static struct ovpn_reliable r;
 	struct ovpn_control c;
 
@@ -37,10 +38,16 @@ GTC_TEST(reliable, back_off)
 		GTC_EXPECT_INT(c.message_id, 0);
 		GTC_EXPECT(!ovpn_rel_next(&r, at[i], 4, &c));
 	}
-	// The pauses stop growing at the limit.
 	for (unsigned i = 0; i < 40; i++)
 		GTC_EXPECT(ovpn_rel_next(&r, ovpn_rel_deadline(&r), 4, &c));
-	GTC_EXPECT_INT(ovpn_rel_deadline(&r), 30000 + 32000 + 40 * 64000ull);
+	GTC_EXPECT_INT(ovpn_rel_deadline(&r), 18000 + 40 * 4000ull);
+	// A first pause beyond that is what the operator wants, and stays.
+	ovpn_rel_init(&r, 10000);
+	GTC_EXPECT_INT(queue(&r, "x", 0), 0);
+	GTC_EXPECT(ovpn_rel_next(&r, 0, 4, &c));
+	GTC_EXPECT_INT(ovpn_rel_deadline(&r), 10000);
+	GTC_EXPECT(ovpn_rel_next(&r, 10000, 4, &c));
+	GTC_EXPECT_INT(ovpn_rel_deadline(&r), 20000);
 }
 
 GTC_TEST(reliable, send_window)
