@@ -144,6 +144,8 @@ static int load_certs(struct bench *b, const struct arguments *a)
 		struct ovpn_tls_ctx_options o = { .ca = { .path = a->ca },
 			.cert = { .path = path },
 			.key = { .path = a->key },
+			// A stock client sends its CA's certificate along.
+			.extra_certs = { .path = a->ca },
 			.eku = OVPN_TLS_EKU_SERVER };
 
 		(void)snprintf(path, sizeof(path), "%s/c%u.crt", a->certs, b->certs);

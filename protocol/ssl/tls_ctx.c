@@ -189,10 +189,29 @@ static int add_extra_certs(
 	return rc;
 }
 
+// Which certificates go along with ours, found once: by itself the library looks for them, and
+// verifies what it finds, in every handshake. The root stays at home: the peer has it, or doesn't
+// believe it.
+static void build_chain(SSL_CTX *ssl)
+{
+	STACK_OF(X509) *given = NULL;
+
+	SSL_CTX_set_mode(ssl, SSL_MODE_NO_AUTO_CHAIN);
+	(void)SSL_CTX_get0_chain_certs(ssl, &given); // can't fail
+	if (sk_X509_num(given) > 0)
+		return; // the operator's choice
+	// A chain that can't be completed is sent as far as it goes.
+	(void)SSL_CTX_build_cert_chain(ssl,
+		SSL_BUILD_CHAIN_FLAG_NO_ROOT | SSL_BUILD_CHAIN_FLAG_IGNORE_ERROR |
+			SSL_BUILD_CHAIN_FLAG_CLEAR_ERROR);
+	ERR_clear_error();
+}
+
 static int use_identity(const struct ovpn_tls_ctx_options *o, struct ovpn_tls_ctx *ctx,
 	const struct identity *id, struct ovpn_tls_error *err)
 {
 	char name[160];
+	int rc;
 
 	if (id->cert == NULL && id->key == NULL)
 		return o->server
@@ -214,7 +233,10 @@ static int use_identity(const struct ovpn_tls_ctx_options *o, struct ovpn_tls_ct
 	}
 	ovpn_tls_subject(id->cert, ctx->subject, sizeof(ctx->subject));
 	ctx->not_after = ovpn_tls_not_after(id->cert);
-	return add_extra_certs(o, ctx->ssl, err);
+	rc = add_extra_certs(o, ctx->ssl, err);
+	if (rc == 0)
+		build_chain(ctx->ssl);
+	return rc;
 }
 
 static int use_trust(const struct ovpn_tls_ctx_options *o, SSL_CTX *ssl, const struct identity *id,
@@ -356,7 +378,8 @@ static struct ovpn_tls_ctx *new_ctx(bool server)
 
 	if (ctx == NULL)
 		return NULL;
-	ctx->ssl = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
+	ctx->ssl = SSL_CTX_new_ex(
+		ovpn_tls_lib(), NULL, server ? TLS_server_method() : TLS_client_method());
 	if (ctx->ssl == NULL || pthread_mutex_init(&ctx->crl_lock, NULL) != 0) {
 		SSL_CTX_free(ctx->ssl);
 		free(ctx);
@@ -364,6 +387,8 @@ static struct ovpn_tls_ctx *new_ctx(bool server)
 	}
 	atomic_init(&ctx->refs, 1);
 	ctx->server = server;
+	if (server)
+		ctx->cache = ovpn_tls_cache_create(); // without it every chain is verified
 	SSL_CTX_set_session_cache_mode(ctx->ssl, SSL_SESS_CACHE_OFF);
 	// One record per message also with the old block ciphers: no empty fragments.
 	SSL_CTX_set_options(ctx->ssl,
@@ -429,6 +454,7 @@ struct ovpn_tls_ctx *ovpn_tls_ctx_unref(struct ovpn_tls_ctx *ctx)
 		return NULL;
 	SSL_CTX_free(ctx->ssl);
 	(void)ovpn_tls_crls_unref(ctx->crls); // NULL
+	(void)ovpn_tls_cache_free(ctx->cache); // NULL
 	(void)pthread_mutex_destroy(&ctx->crl_lock); // nobody holds it
 	free(ctx->crl_dir);
 	free(ctx->fingerprints);
@@ -452,6 +478,11 @@ int ovpn_tls_ctx_set_crl(
 	(void)pthread_mutex_unlock(&ctx->crl_lock);
 	(void)ovpn_tls_crls_unref(old); // NULL
 	return 0;
+}
+
+uint64_t ovpn_tls_ctx_known(const struct ovpn_tls_ctx *ctx)
+{
+	return ctx->cache != NULL ? ovpn_tls_cache_hits(ctx->cache) : 0;
 }
 
 const char *ovpn_tls_ctx_subject(const struct ovpn_tls_ctx *ctx)

@@ -109,6 +109,9 @@ struct ovpn_tls_ctx *ovpn_tls_ctx_unref(struct ovpn_tls_ctx *ctx);
 int ovpn_tls_ctx_set_crl(struct ovpn_tls_ctx *ctx, const struct ovpn_tls_source *crl,
 	struct ovpn_tls_error *ret_err);
 
+// Chains that didn't have to be verified, because the same was shown before.
+uint64_t ovpn_tls_ctx_known(const struct ovpn_tls_ctx *ctx);
+
 // Text of our own certificate's subject, and when it ends (unix time, seconds; 0: no certificate).
 const char *ovpn_tls_ctx_subject(const struct ovpn_tls_ctx *ctx);
 int64_t ovpn_tls_ctx_not_after(const struct ovpn_tls_ctx *ctx);

@@ -260,6 +260,7 @@ int ovpn_tls_load_pkcs12(const struct ovpn_tls_source *source, ovpn_tls_password
 int ovpn_tls_load_crls(const struct ovpn_tls_source *source, struct ovpn_tls_crls **ret_crls,
 	struct ovpn_tls_error *err)
 {
+	static atomic_uint_fast64_t loads;
 	char name[NAME_MAX_LEN];
 	struct ovpn_tls_crls *crls = calloc(1, sizeof(*crls));
 	X509_CRL *crl;
@@ -271,6 +272,7 @@ int ovpn_tls_load_crls(const struct ovpn_tls_source *source, struct ovpn_tls_crl
 	if (crls == NULL)
 		return ovpn_tls_error_set(err, -ENOMEM, "out of memory");
 	atomic_init(&crls->refs, 1);
+	crls->serial = atomic_fetch_add(&loads, 1) + 1;
 	crls->list = sk_X509_CRL_new_null();
 	ovpn_tls_source_name(source, "crl-verify", name, sizeof(name));
 	rc = ovpn_tls_source_open(source, "crl-verify", &bio, &copy, &size, err);

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "protocol/ssl/tls_cache.h"
 #include "protocol/ssl/tls_conn.h"
 #include "protocol/ssl/tls_ctx.h"
 
@@ -16,6 +17,7 @@
 // CRLs of one load; counted, so that a handshake keeps those it began with.
 struct ovpn_tls_crls {
 	atomic_uint refs;
+	uint64_t serial; // of the load, never again the same; from 1
 	STACK_OF(X509_CRL) * list;
 };
 
@@ -24,6 +26,7 @@ struct ovpn_tls_ctx {
 	SSL_CTX *ssl;
 	pthread_mutex_t crl_lock; // around the pointer below
 	struct ovpn_tls_crls *crls; // NULL: no CRL check
+	struct ovpn_tls_cache *cache; // NULL on clients, whose servers seldom change
 	char *crl_dir; // NULL: none
 	char *name; // of name_match
 	enum ovpn_tls_name_match name_match;
@@ -88,6 +91,12 @@ int ovpn_tls_load_crls(const struct ovpn_tls_source *source, struct ovpn_tls_crl
 	struct ovpn_tls_error *err);
 
 struct ovpn_tls_crls *ovpn_tls_crls_unref(struct ovpn_tls_crls *crls); // returns NULL
+
+// --- tls_lib.c ---
+
+// The library context of all connections, made at the first call; NULL means the usual one, which
+// does the same more slowly. Any thread.
+OSSL_LIB_CTX *ovpn_tls_lib(void);
 
 // --- tls_verify.c ---
 

@@ -5,6 +5,7 @@
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "protocol/ssl/tls_private.h"
@@ -286,6 +287,49 @@ static int verify_alone(struct ovpn_tls_conn *conn, X509 *leaf)
 	return ok;
 }
 
+// Let the library verify; what it found is in store_ctx.
+static int verify_anew(struct ovpn_tls_conn *conn, X509_STORE_CTX *store_ctx, const X509 *leaf)
+{
+	int error;
+
+	if (conn->crls != NULL) {
+		X509_STORE_CTX_set0_crls(store_ctx, conn->crls->list);
+		X509_STORE_CTX_set_flags(
+			store_ctx, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+	}
+	X509_STORE_CTX_set_verify_cb(store_ctx, verify_step);
+	if (X509_verify_cert(store_ctx) > 0)
+		return 1;
+	error = X509_STORE_CTX_get_error(store_ctx);
+	if (error == X509_V_OK)
+		X509_STORE_CTX_set_error(store_ctx, X509_V_ERR_UNSPECIFIED);
+	return refuse(conn, leaf, verify_text(error));
+}
+
+// As verify_anew(), but what was verified before isn't again (tls_cache.h).
+static int verify(struct ovpn_tls_conn *conn, X509_STORE_CTX *store_ctx, const X509 *leaf)
+{
+	struct ovpn_tls_cache *cache = conn->ctx->cache;
+	uint64_t serial = conn->crls != NULL ? conn->crls->serial : 0;
+	int64_t now_s = (int64_t)time(NULL);
+	uint8_t key[OVPN_TLS_CACHE_KEY];
+	STACK_OF(X509) * chain;
+
+	if (cache == NULL || leaf == NULL ||
+		!ovpn_tls_cache_key(leaf, X509_STORE_CTX_get0_untrusted(store_ctx), key))
+		return verify_anew(conn, store_ctx, leaf);
+	chain = ovpn_tls_cache_find(cache, key, serial, now_s);
+	if (chain != NULL) {
+		X509_STORE_CTX_set0_verified_chain(store_ctx, chain); // takes it
+		return 1;
+	}
+	if (!verify_anew(conn, store_ctx, leaf))
+		return 0;
+	ovpn_tls_cache_add(cache, key, serial, X509_STORE_CTX_get0_chain(store_ctx),
+		conn->crls != NULL ? conn->crls->list : NULL, now_s);
+	return 1;
+}
+
 int ovpn_tls_verify(X509_STORE_CTX *store_ctx, void *arg)
 {
 	struct ovpn_tls_conn *conn = conn_of(store_ctx);
@@ -301,19 +345,8 @@ int ovpn_tls_verify(X509_STORE_CTX *store_ctx, void *arg)
 		X509_STORE_CTX_set_error(store_ctx, X509_V_ERR_APPLICATION_VERIFICATION);
 		return refuse(conn, leaf, "certificate refused");
 	}
-	if (conn->crls != NULL) {
-		X509_STORE_CTX_set0_crls(store_ctx, conn->crls->list);
-		X509_STORE_CTX_set_flags(
-			store_ctx, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
-	}
-	X509_STORE_CTX_set_verify_cb(store_ctx, verify_step);
-	if (X509_verify_cert(store_ctx) <= 0) {
-		int error = X509_STORE_CTX_get_error(store_ctx);
-
-		if (error == X509_V_OK)
-			X509_STORE_CTX_set_error(store_ctx, X509_V_ERR_UNSPECIFIED);
-		return refuse(conn, leaf, verify_text(error));
-	}
+	if (!verify(conn, store_ctx, leaf))
+		return 0;
 	chain = X509_STORE_CTX_get0_chain(store_ctx);
 	if (!hash_chain(chain, conn->peer.chain_hash) || !check_rules(conn, chain)) {
 		X509_STORE_CTX_set_error(store_ctx, X509_V_ERR_APPLICATION_VERIFICATION);

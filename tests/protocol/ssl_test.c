@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // TLS over memory: handshakes, and what is said when one fails.
 #include <errno.h>
+#include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "protocol/ssl/tls_cache.h"
 #include "protocol/ssl/tls_conn.h"
 #include "tests/gtc.h"
 #include "tests/protocol/test_pki.h"
@@ -175,6 +178,7 @@ GTC_TEST(tls, chain_hash)
 	shake_hands(&w);
 	ovpn_tls_conn_peer(w.server_conn, &two);
 	GTC_EXPECT_MEM(&one, &two, sizeof(one));
+	GTC_EXPECT_INT(ovpn_tls_ctx_known(w.server_ctx), 1); // and wasn't verified again
 	ovpn_tls_conn_peer(w.client_conn, &two);
 	GTC_EXPECT(memcmp(one.chain_hash, two.chain_hash, sizeof(one.chain_hash)) != 0);
 	world_done(&w);
@@ -286,6 +290,55 @@ GTC_TEST(tls, wrong_purpose_and_name)
 			"name isn't the one of verify-x509-name (O=Visp test, CN=server)");
 	}
 	world_done(&w);
+}
+
+// A verified chain is known for these CRLs, and while all its certificates and the CRLs are valid.
+GTC_TEST(tls, cache)
+{
+	const uint8_t key[OVPN_TLS_CACHE_KEY] = { 1 };
+	const uint8_t other[OVPN_TLS_CACHE_KEY] = { 1, 0, 1 }; // of the same place
+	struct ovpn_tls_cache *cache = ovpn_tls_cache_create();
+	struct test_ca *ca = test_ca_create("Test CA");
+	struct test_cert *cert = test_ca_issue(ca, "alice", TEST_EKU_CLIENT, -60, 1800);
+	char *crl_text = test_ca_crl(ca, NULL, 0, 600);
+	STACK_OF(X509) *chain = sk_X509_new_null();
+	STACK_OF(X509_CRL) *crls = sk_X509_CRL_new_null();
+	STACK_OF(X509) * found;
+	int64_t now_s = (int64_t)time(NULL);
+	const struct {
+		uint64_t serial;
+		int64_t after_s;
+		bool known;
+	} cases[] = { { 0, 0, true }, { 0, -1, false }, { 1, 0, false }, { 0, 1700, true },
+		{ 0, 1900, false } };
+	BIO *bio = BIO_new_mem_buf(cert->cert, -1);
+
+	GTC_EXPECT(sk_X509_push(chain, PEM_read_bio_X509(bio, NULL, NULL, NULL)) == 1);
+	BIO_free(bio);
+	bio = BIO_new_mem_buf(crl_text, -1);
+	GTC_EXPECT(sk_X509_CRL_push(crls, PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL)) == 1);
+	BIO_free(bio);
+	ovpn_tls_cache_add(cache, key, 0, chain, NULL, now_s);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		found = ovpn_tls_cache_find(cache, key, cases[i].serial, now_s + cases[i].after_s);
+		GTC_EXPECT((found != NULL) == cases[i].known);
+		sk_X509_pop_free(found, X509_free);
+	}
+	GTC_EXPECT_INT(ovpn_tls_cache_hits(cache), 2);
+	GTC_EXPECT(ovpn_tls_cache_find(cache, other, 0, now_s) == NULL);
+	// With a CRL it is the first that ends which counts.
+	ovpn_tls_cache_add(cache, key, 7, chain, crls, now_s);
+	found = ovpn_tls_cache_find(cache, key, 7, now_s + 500);
+	GTC_EXPECT(found != NULL);
+	sk_X509_pop_free(found, X509_free);
+	GTC_EXPECT(ovpn_tls_cache_find(cache, key, 7, now_s + 700) == NULL);
+	GTC_EXPECT(ovpn_tls_cache_find(cache, key, 0, now_s) == NULL); // replaced
+	sk_X509_pop_free(chain, X509_free);
+	sk_X509_CRL_pop_free(crls, X509_CRL_free);
+	free(crl_text);
+	test_cert_free(cert);
+	test_ca_free(ca);
+	(void)ovpn_tls_cache_free(cache); // NULL
 }
 
 // A CRL that is loaded later holds for handshakes that begin later.
