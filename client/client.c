@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "client/creds.h"
 #include "client/event.h"
 #include "client/forward.h"
 #include "client/log.h"
@@ -490,7 +491,7 @@ int vc_client_run(const struct cfg_client *cfg)
 	if (rc < 0)
 		return 1;
 	c->status = 1;
-	if (vc_setup_tls(c) < 0 || vc_session_load(c) < 0 || vc_setup_creds(c) < 0)
+	if (vc_setup_tls(c) < 0 || vc_session_load(c) < 0 || vc_creds_get(c) < 0)
 		goto done;
 	hold_signals(true);
 	if (write_pid(cfg->writepid) < 0) {

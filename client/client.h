@@ -24,6 +24,10 @@ struct vc_creds {
 	char user[256];
 	char password[1024];
 	char token[CFG_TOKEN_MAX];
+	char token_user[256]; // user name that goes with the token, "" for the one above
+	bool answered;
+	char answer[512]; // to the static challenge
+	char challenge[1200]; // answer to a dynamic challenge, for the next attempt
 };
 
 enum vc_phase {

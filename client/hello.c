@@ -6,6 +6,7 @@
 #include <sys/utsname.h>
 
 #include "client/client.h"
+#include "client/creds.h"
 #include "protocol/key_method2.h"
 #include "protocol/mobility.h"
 #include "protocol/ncp.h"
@@ -106,6 +107,7 @@ int vc_hello_build(struct vc_client *c, const struct ovpn_prf_input *prf, uint8_
 		.random2 = prf->client_random2 };
 	const struct cfg_remote *remote = &c->cfg->remotes[c->connect.remote];
 	size_t options_len, info_len;
+	char password[VC_PASSWORD_MAX] = "";
 	int rc = vc_hello_options(c->cfg, remote, options, sizeof(options), &options_len);
 
 	if (rc == 0)
@@ -114,11 +116,17 @@ int vc_hello_build(struct vc_client *c, const struct ovpn_prf_input *prf, uint8_
 		return rc;
 	m.options = span(options, options_len);
 	m.peer_info = span(info, info_len);
-	if (c->creds.user[0] != '\0') {
-		m.username = span(c->creds.user, strlen(c->creds.user));
-		m.password = span(c->creds.password, strlen(c->creds.password));
-		if (c->creds.token[0] != '\0')
-			m.password = span(c->creds.token, strlen(c->creds.token));
+	if (c->cfg->auth_user_pass || c->creds.token[0] != '\0') {
+		const char *user = c->creds.user;
+
+		rc = vc_creds_password(c, password);
+		if (c->creds.token[0] != '\0' && c->creds.token_user[0] != '\0')
+			user = c->creds.token_user;
+		m.username = span(user, strlen(user));
+		m.password = span(password, strlen(password));
 	}
-	return ovpn_km2_build(&m, true, buf, size, ret_len);
+	if (rc == 0)
+		rc = ovpn_km2_build(&m, true, buf, size, ret_len);
+	explicit_bzero(password, sizeof(password));
+	return rc;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client/client.h"
+#include "client/creds.h"
 #include "client/event.h"
 #include "client/log.h"
 #include "protocol/ncp.h"
@@ -68,9 +69,7 @@ static void keep_token(struct vc_client *c, const struct cfg_pushed *pushed)
 {
 	if (!pushed->auth_token_set)
 		return;
-	memcpy(c->creds.token, pushed->auth_token, sizeof(c->creds.token));
-	if (pushed->auth_token_user[0] != '\0' && c->creds.user[0] == '\0')
-		vc_log(VC_DETAIL, "auth-token-user is left to the server");
+	vc_creds_token(c, pushed->auth_token, pushed->auth_token_user);
 }
 
 // Data keys of key id 0, and what the session will do from now on.
@@ -154,15 +153,14 @@ static void auth_failed(struct vc_client *c, const struct ovpn_message *m)
 		vc_client_again(c, text, m->has_backoff ? m->backoff_s : 0);
 		return;
 	case OVPN_AUTH_FAILED_CHALLENGE:
+		if (vc_creds_challenge(c, m->text, m->text_len) == 0)
+			vc_client_again(c, "with an answer to the server's question", 0);
+		else
+			vc_client_fatal(c, "AUTH_FAILED: the server's question wasn't answered");
+		return;
 	case OVPN_AUTH_FAILED_PLAIN: break;
 	}
-	// A token that the server no longer takes isn't a wrong password.
-	if (c->creds.token[0] != '\0') {
-		explicit_bzero(c->creds.token, sizeof(c->creds.token));
-		vc_client_again(c, text, 0);
-		return;
-	}
-	if (c->cfg->auth_retry != CFG_AUTH_RETRY_NONE)
+	if (vc_creds_refused(c) == 0)
 		vc_client_again(c, text, 0);
 	else
 		vc_client_fatal(c, text);

@@ -2,13 +2,11 @@
 #include "client/setup.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <termios.h>
-#include <unistd.h>
 
 #include "client/client.h"
+#include "client/creds.h"
 #include "client/log.h"
 
 // Names of sources in messages: "profile.ovpn:12: ca".
@@ -36,35 +34,6 @@ static struct ovpn_tls_source source(const struct cfg_blob *blob, struct names *
 	return s;
 }
 
-// Ask on the terminal. Returns the length, or -errno (-ENXIO: there is none).
-static int ask(const char *prompt, bool secret, char *buf, size_t size)
-{
-	struct termios saved, quiet;
-	int fd = open("/dev/tty", O_RDWR | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return -ENXIO;
-	(void)!write(fd, prompt, strlen(prompt));
-	if (secret && tcgetattr(fd, &saved) == 0) {
-		quiet = saved;
-		quiet.c_lflag &= ~(tcflag_t)ECHO;
-		(void)tcsetattr(fd, TCSAFLUSH, &quiet);
-	}
-	n = read(fd, buf, size - 1);
-	if (secret) {
-		(void)tcsetattr(fd, TCSAFLUSH, &saved);
-		(void)!write(fd, "\n", 1);
-	}
-	close(fd);
-	if (n <= 0)
-		return -EIO;
-	if (buf[n - 1] == '\n')
-		n--;
-	buf[n] = '\0';
-	return (int)n;
-}
-
 // The pass phrase of the private key.
 static int password(void *arg, char *ret_password, size_t size)
 {
@@ -74,7 +43,7 @@ static int password(void *arg, char *ret_password, size_t size)
 	size_t len;
 
 	if (!cfg_blob_set(blob))
-		return ask("Pass phrase of the private key: ", true, ret_password, size);
+		return vc_ask("Pass phrase of the private key: ", true, ret_password, size);
 	if (cfg_blob_read(blob, size, &text, &len, NULL) < 0)
 		return -1;
 	len = strcspn(text, "\r\n");
@@ -144,41 +113,4 @@ int vc_setup_tls(struct vc_client *c)
 	if (rc < 0)
 		vc_log(VC_ERROR, "%s", err.text);
 	return rc;
-}
-
-int vc_setup_creds(struct vc_client *c)
-{
-	struct vc_creds *creds = &c->creds;
-	struct cfg_error err;
-	char password_text[sizeof(creds->user)] = "";
-	int rc;
-
-	if (!c->cfg->auth_user_pass)
-		return 0;
-	if (cfg_blob_set(&c->cfg->auth_user_pass_file)) {
-		rc = cfg_blob_userpass(&c->cfg->auth_user_pass_file, creds->user, password_text,
-			sizeof(creds->user), &err);
-		if (rc < 0) {
-			vc_log(VC_ERROR, "%s", err.text);
-			return rc;
-		}
-		memcpy(creds->password, password_text, sizeof(password_text));
-		explicit_bzero(password_text, sizeof(password_text));
-	} else {
-		rc = ask("User name: ", false, creds->user, sizeof(creds->user));
-		if (rc <= 0) {
-			vc_log(VC_ERROR,
-				"auth-user-pass: there is no terminal to ask on; name a "
-				"file with user name and password");
-			return -ENXIO;
-		}
-	}
-	if (creds->password[0] == '\0') {
-		rc = ask("Password: ", true, creds->password, sizeof(creds->password));
-		if (rc < 0) {
-			vc_log(VC_ERROR, "auth-user-pass: no password");
-			return rc;
-		}
-	}
-	return 0;
 }

@@ -129,6 +129,10 @@ struct cfg_client {
 	bool auth_user_pass; // ask, or read auth_user_pass_file
 	struct cfg_blob auth_user_pass_file; // may be unset: ask on the terminal
 	enum cfg_auth_retry auth_retry;
+	bool auth_nocache; // the password is forgotten when a token stands for it
+	const char *challenge; // static-challenge: what is asked, or NULL
+	bool challenge_echo; // the answer may be shown
+	bool challenge_concat; // it is put behind the password, else beside it (SCRV1)
 
 	struct cfg_tunnel tunnel; // before anything is pushed
 	bool route_nopull;

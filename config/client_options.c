@@ -103,6 +103,23 @@ static int set_auth_user_pass(struct cfg_apply *a, const struct cfg_line *l, voi
 	return cfg_set_blob(a, l, &cfg->auth_user_pass_file);
 }
 
+// static-challenge TEXT 0|1 [scrv1|concat]
+static int set_challenge(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	static const char *const echoes[] = { "0", "1", NULL };
+	static const char *const forms[] = { "scrv1", "concat", NULL };
+	struct cfg_client *cfg = at;
+	int echo = cfg_word_choice(a, l, 2, echoes);
+	int form = l->argc > 3 && echo >= 0 ? cfg_word_choice(a, l, 3, forms) : 0;
+
+	if (echo < 0 || form < 0)
+		return -EINVAL;
+	cfg->challenge = l->argv[1];
+	cfg->challenge_echo = echo == 1;
+	cfg->challenge_concat = form == 1;
+	return 0;
+}
+
 static int set_auth_retry(struct cfg_apply *a, const struct cfg_line *l, void *at)
 {
 	static const char *const choices[] = { "none", "nointeract", "interact", NULL };
@@ -203,6 +220,8 @@ const struct cfg_option cfg_client_options[] = {
 	{ "dev", set_dev, CLI(dev), 0, 0 },
 	{ "dev-type", set_dev_type, 0, 0, 0 },
 	{ "auth-user-pass", set_auth_user_pass, 0, 0, 0 },
+	{ "auth-nocache", cfg_set_flag, CLI(auth_nocache), 0, 0 },
+	{ "static-challenge", set_challenge, 0, 0, 0 },
 	{ "auth-retry", set_auth_retry, CLI(auth_retry), 0, 0 },
 	{ "ifconfig-noexec", cfg_set_flag, CLI(ifconfig_noexec), 0, 0 },
 	{ "route-noexec", cfg_set_flag, CLI(route_noexec), 0, 0 },

@@ -15,7 +15,8 @@ struct ovpn_tls_error {
 	char text[OVPN_TLS_ERROR_MAX];
 };
 
-// A PEM (or for pkcs12 DER) source: bytes of an inline block, or a file. Neither: not given.
+// A PEM (for pkcs12 DER, inline in base64) source: bytes of an inline block, or a file. Neither:
+// not given.
 struct ovpn_tls_source {
 	const char *name; // for messages: "ca", "[inline] ca"; NULL: the path
 	const char *path; // NULL: inline

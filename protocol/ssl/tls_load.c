@@ -215,6 +215,21 @@ int ovpn_tls_load_key(const struct ovpn_tls_source *source, ovpn_tls_password_fn
 	return ovpn_tls_error_set(err, -EINVAL, "%s: no private key in it", name);
 }
 
+// Inline it is text: base64 in lines.
+static PKCS12 *read_base64(BIO *bio)
+{
+	BIO *decoder = BIO_new(BIO_f_base64());
+	PKCS12 *p12;
+
+	if (decoder == NULL)
+		return NULL;
+	(void)BIO_push(decoder, bio);
+	p12 = d2i_PKCS12_bio(decoder, NULL);
+	(void)BIO_pop(decoder); // bio is the caller's
+	BIO_free(decoder);
+	return p12;
+}
+
 int ovpn_tls_load_pkcs12(const struct ovpn_tls_source *source, ovpn_tls_password_fn *password,
 	void *password_arg, EVP_PKEY **ret_key, X509 **ret_cert, STACK_OF(X509) * *ret_ca,
 	struct ovpn_tls_error *err)
@@ -231,7 +246,7 @@ int ovpn_tls_load_pkcs12(const struct ovpn_tls_source *source, ovpn_tls_password
 	if (rc < 0)
 		return rc;
 	ovpn_tls_source_name(source, "pkcs12", name, sizeof(name));
-	p12 = d2i_PKCS12_bio(bio, NULL);
+	p12 = source->path != NULL ? d2i_PKCS12_bio(bio, NULL) : read_base64(bio);
 	BIO_free(bio);
 	OPENSSL_clear_free(copy, size);
 	if (p12 == NULL) {

@@ -30,7 +30,7 @@ again='new keys|Data Channel: cipher|Outgoing Data Channel'
 
 server_config 'script-security 2' "auth-user-pass-verify $W/check via-file" \
 	'verify-client-cert none' username-as-common-name 'auth-gen-token 0 4' \
-	"auth-gen-token-secret $W/pki/token.key" 'reneg-sec 3' "tmp-dir $W/seen"
+	"auth-gen-token-secret $W/pki/token.key" 'reneg-sec 3' 'hand-window 2' "tmp-dir $W/seen"
 client_config laptop "auth-user-pass $W/up" 'reneg-sec 0' 'verb 4'
 sed -i '/^cert /d; /^key /d' "$W/laptop.ovpn"
 server_start

@@ -56,15 +56,8 @@ user carol any
 user dave any
 user erin any
 
-for method in via-file via-env; do
-	server_config 'script-security 3' "auth-user-pass-verify \"$W/check\" $method" \
-		'setenv GREETING hello' "tmp-dir $W/seen"
-	rm -f "$W"/seen/* "$W"/{alice,bob,carol,dave,erin}.log
-	server_start
-	client_start alice
-	await 5 "alice's ping" on laptop ping -c 1 -W 1 "$server_inner"
-
-	# The program of one user sleeps, and others don't notice. CLOCK: seconds that it took.
+# The program of one user sleeps, and others don't notice.
+sleeper() {
 	client_begin erin
 	await 5 "erin's program" test -s "$W/seen/erin.calls"
 	client_begin carol
@@ -73,6 +66,22 @@ for method in via-file via-env; do
 		fail "a program that sleeps delays pings"
 	[ "$(log_count erin "Initialization Sequence Completed")" = 0 ] || fail "erin was let in too early"
 	client_up erin 10 || fail "erin does not connect"
+	stop erin
+}
+
+for method in via-file via-env; do
+	server_config 'script-security 3' "auth-user-pass-verify \"$W/check\" $method" \
+		'setenv GREETING hello' "tmp-dir $W/seen"
+	rm -f "$W"/seen/* "$W"/{alice,bob,carol,dave,erin}.log
+	server_start
+	client_start alice
+	await 5 "alice's ping" on laptop ping -c 1 -W 1 "$server_inner"
+
+	if [ "$SERVER" = openvpn ]; then
+		client_start carol # its programs delay everybody, so erin stays away
+	else
+		sleeper
+	fi
 
 	client_begin bob
 	await_log bob 10 'AUTH_FAILED.*Account is locked' || fail "bob does not learn why"
@@ -81,7 +90,7 @@ for method in via-file via-env; do
 	await_log dave 10 'AUTH_FAILED.*Too late at night' || fail "dave does not learn why"
 	gone dave 10 || fail "dave goes on"
 
-	for name in alice carol erin; do
+	for name in alice carol; do
 		stop "$name"
 	done
 	server_stop
