@@ -226,6 +226,24 @@ static void reply(struct ctl *ctl, const struct shm_punt *punt, uint16_t worker,
 		ctl->first.replies++;
 }
 
+int ctl_first_rotate(struct ctl_first *f, unsigned hand_window_s, uint64_t now_ms)
+{
+	uint64_t period_ms = 2000 * (uint64_t)hand_window_s;
+	int rc;
+
+	if (period_ms < CTL_FIRST_ROTATE_MS)
+		period_ms = CTL_FIRST_ROTATE_MS;
+	if (f->rotate_ms == 0)
+		f->rotate_ms = now_ms + period_ms;
+	if (now_ms < f->rotate_ms)
+		return 0;
+	rc = ovpn_cookie_keys_rotate(&f->cookies);
+	if (rc < 0)
+		return rc;
+	f->rotate_ms = now_ms + period_ms;
+	return 1;
+}
+
 void ctl_first_contact(struct ctl *ctl, const struct shm_punt *punt, uint16_t worker)
 {
 	uint8_t addr[COOKIE_ADDRESS];

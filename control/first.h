@@ -19,6 +19,7 @@ struct ctl_peer;
 #define CTL_FIRST_STATEFUL_MAX 64u // peers that needed state at their first packet
 #define CTL_FIRST_HALF_OPEN_MAX 16384u // peers without a session, in all
 #define CTL_FIRST_PREFIX_MAX 256u // ... of one prefix
+#define CTL_FIRST_ROTATE_MS 3600000u // how long cookies are made with one key, at least
 
 // What one source prefix did; prefixes that hash alike share one.
 struct ctl_bucket {
@@ -29,6 +30,7 @@ struct ctl_bucket {
 
 struct ctl_first {
 	struct ovpn_cookie_keys cookies;
+	uint64_t rotate_ms; // when the next key is drawn; 0: not planned yet
 	struct ctl_bucket bucket[CTL_FIRST_BUCKETS];
 	uint32_t stateful;
 	uint64_t new_start_ms; // of the period of connect-freq
@@ -43,6 +45,12 @@ struct ctl_first {
 
 // A datagram without a peer.
 void ctl_first_contact(struct ctl *ctl, const struct shm_punt *punt, uint16_t worker);
+
+// Draw a new key for cookies when it is time. The one before it is kept, and for so long that every
+// handshake that began with it is over: a cookie lives for one and a half hand-windows.
+// Returns 1 when the keys have changed, 0 when not, -EIO when no key could be drawn (the next try
+// is at the next call).
+int ctl_first_rotate(struct ctl_first *f, unsigned hand_window_s, uint64_t now_ms);
 
 // The peer has a session now, or is gone: it isn't half-open any more.
 void ctl_first_closed(struct ctl *ctl, struct ctl_peer *peer);

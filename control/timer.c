@@ -3,6 +3,7 @@
 // of the table at a time.
 #include <errno.h>
 
+#include "config/server.h"
 #include "control/clock.h"
 #include "control/ctl.h"
 #include "control/peer.h"
@@ -53,6 +54,15 @@ static void tick_policy(struct ctl *ctl, uint64_t now_ms)
 		drop_revoked(ctl);
 }
 
+// The record is written before anybody gets a cookie of the new key, so a killed control's
+// successor knows both.
+static void tick_cookies(struct ctl *ctl, uint64_t now_ms)
+{
+	if (ctl_link_is_up(&ctl->link) &&
+		ctl_first_rotate(&ctl->first, ctl->cfg->tls.hand_window_s, now_ms) > 0)
+		ctl_records_set_cookies(&ctl->records, &ctl->first.cookies);
+}
+
 static void tick_cb(uv_timer_t *timer)
 {
 	struct ctl *ctl = timer->data;
@@ -70,6 +80,7 @@ static void tick_cb(uv_timer_t *timer)
 	ctl_command_tick(ctl);
 	sweep(ctl, now);
 	tick_policy(ctl, now);
+	tick_cookies(ctl, now);
 	ctl_peer_reap(ctl);
 	ctl_stop_tick(ctl, now);
 }
