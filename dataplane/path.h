@@ -60,6 +60,16 @@ static inline bool dp_live(const struct dp_core *core, uint32_t slot, uint16_t g
 		atomic_load_explicit(&d->generation, memory_order_relaxed) == generation;
 }
 
+// Ask for what a received packet of this slot touches first.
+static inline void dp_prefetch_rx(struct dp_worker *w, uint32_t slot)
+{
+	struct shm_session *s = dp_session(w, slot);
+
+	rte_prefetch0(&w->core->dir[slot]);
+	rte_prefetch0(&s->endpoint_index);
+	rte_prefetch0(s->rx_key);
+}
+
 static inline uint16_t dp_owner(const struct dp_core *core, uint32_t slot)
 {
 	return atomic_load_explicit(&core->dir[slot].owner, memory_order_acquire);

@@ -260,6 +260,20 @@ static inline bool is_plain(struct dp_worker *w, struct rte_mbuf *m)
 	return true;
 }
 
+// If this is a P_DATA_V2 packet, its session is wanted soon. Nothing is judged here.
+static inline void prefetch_session(struct dp_worker *w, struct rte_mbuf *m)
+{
+	const struct dp_meta *meta = dp_meta(m);
+	const uint8_t *p = rte_pktmbuf_mtod_offset(m, const uint8_t *, meta->data_off);
+	uint32_t slot;
+
+	if (meta->data_len < OVPN_HDR_V2_LEN || ovpn_opcode_of(p[0]) != OVPN_P_DATA_V2)
+		return;
+	slot = ovpn_get_be24(p + 1);
+	if (likely(slot < w->core->sessions))
+		dp_prefetch_rx(w, slot);
+}
+
 static void not_outer(struct dp_worker *w, struct dp_worker_port *wp, struct rte_mbuf *m)
 {
 	if (wp->port->flags & DP_PORT_INNER)
@@ -315,6 +329,7 @@ void dp_stage_classify(
 		if (!frame_ok(w, wp, m))
 			continue;
 		if (outer && likely(is_plain(w, m))) {
+			prefetch_session(w, m);
 			dp_burst_push(&ours, m);
 			continue;
 		}

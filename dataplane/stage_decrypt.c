@@ -177,6 +177,8 @@ static uint16_t gather(struct dp_worker *w, struct dp_burst *in)
 			}
 		} else {
 			rc = prepare(w, m, &w->op[n]);
+			if (n < DP_CRYPTO_AHEAD && rc == 0)
+				dp_crypto_prefetch(&w->op[n]);
 		}
 		if (unlikely(rc < 0)) {
 			dp_drop(w, m, (enum dp_drop)(-1 - rc));

@@ -147,8 +147,11 @@ void dp_stage_encrypt(struct dp_worker *w)
 	unsigned n = 0;
 
 	for (uint16_t i = 0; i < in->n; i++) {
-		if (prepare(w, in->pkt[i], &w->op[n]))
-			in->pkt[n++] = in->pkt[i];
+		if (!prepare(w, in->pkt[i], &w->op[n]))
+			continue;
+		if (n < DP_CRYPTO_AHEAD)
+			dp_crypto_prefetch(&w->op[n]);
+		in->pkt[n++] = in->pkt[i];
 	}
 	in->n = 0;
 	if (unlikely(w->legacy->tx_n > 0))

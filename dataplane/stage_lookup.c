@@ -206,7 +206,6 @@ static inline bool parse(struct dp_worker *w, struct rte_mbuf *m)
 
 void dp_stage_lookup(struct dp_worker *w, struct dp_burst *in)
 {
-	struct shm_session *s;
 	uint16_t kept = 0;
 
 	if (unlikely(
@@ -217,11 +216,9 @@ void dp_stage_lookup(struct dp_worker *w, struct dp_burst *in)
 
 		if (!parse(w, m))
 			continue;
-		s = dp_session(w, dp_meta(m)->slot);
-		rte_prefetch0(&w->core->dir[dp_meta(m)->slot]);
-		rte_prefetch0(&s->endpoint_index);
-		rte_prefetch0(&s->endpoint[1]);
-		rte_prefetch0(s->rx_key);
+		// Of the others, classification has asked for the session.
+		if (dp_meta(m)->flags & (DP_META_IP6 | DP_META_REASSEMBLED))
+			dp_prefetch_rx(w, dp_meta(m)->slot);
 		in->pkt[kept++] = m;
 	}
 	in->n = kept;

@@ -14,6 +14,7 @@
 #define DP_CRYPTO_CELL 1024u // bytes of an expanded key with its implicit IV; 64-byte aligned
 #define DP_CRYPTO_IV_OFF 1008u // where the implicit IV lies in a cell, 8 bytes
 #define DP_CRYPTO_OPS 64u // operations at once
+#define DP_CRYPTO_AHEAD 12u // packets whose keys are on their way while one is worked on
 
 struct dp_crypto;
 
@@ -45,6 +46,26 @@ bool dp_crypto_has(uint8_t cipher);
 // Returns 0, -EINVAL for an unknown cipher or a key of zeros only.
 int dp_crypto_expand(
 	struct dp_crypto *c, uint8_t cipher, const uint8_t *key, const uint8_t *iv, uint8_t *cell);
+
+// Ask for the lines of a key that its packet will use. dp_crypto_seal() and dp_crypto_open() do so
+// from operation DP_CRYPTO_AHEAD on: the caller asks for those before while it fills them in, so
+// that memory is busy meanwhile.
+//
+// Round keys are at the start of a cell. Hash keys are used from the highest address down, one for
+// each block of ciphertext and one for the block of lengths; the line of the implicit IV has three
+// of them, each other line four.
+static inline void dp_crypto_prefetch(const struct dp_crypto_op *op)
+{
+	unsigned lines = (op->len + 15u + 16u * 5u) / 64u;
+	const uint8_t *top = op->cell + DP_CRYPTO_CELL - 64;
+
+	for (unsigned i = 0; i < 4; i++)
+		__builtin_prefetch(op->cell + i * 64u);
+	if (lines > 12)
+		lines = 12;
+	for (unsigned i = 0; i < lines; i++)
+		__builtin_prefetch(top - i * 64u);
+}
 
 // Encrypt or decrypt n <= DP_CRYPTO_OPS packets of any mix of ciphers and keys. Tags are compared
 // in constant time; after a failed open the data is garbage, never plaintext to be used.

@@ -11,12 +11,7 @@
 #include "dataplane/crypto/crypto.h"
 
 #define TAG_LEN OVPN_AEAD_TAG_LEN
-#define LINE 64u
-#define AHEAD                                                                                      \
-	6u // packets whose keys are on their way: the middle of 4 to 8, which measured best (D16)
 #define NONCE_AHEAD 2u // packets whose nonces are made
-#define ROUND_KEY_LINES 4u
-#define HASH_KEY_LINES_MAX 12u
 
 static_assert(sizeof(struct gcm_key_data) <= DP_CRYPTO_IV_OFF, "a cell holds key and implicit IV");
 static_assert(DP_CRYPTO_IV_OFF + OVPN_IMPLICIT_IV_LEN <= DP_CRYPTO_CELL, "as above");
@@ -124,22 +119,6 @@ int dp_crypto_expand(
 	return 0;
 }
 
-// Round keys are at the start of a cell. Hash keys are used from the highest address down, one for
-// each block of ciphertext and one for the block of lengths; the line of the implicit IV has three
-// of them, each other line four.
-static inline void prefetch_cell(const struct dp_crypto_op *op)
-{
-	unsigned lines = (op->len + 15u + 16u * 5u) / LINE;
-	const uint8_t *top = op->cell + DP_CRYPTO_CELL - LINE;
-
-	for (unsigned i = 0; i < ROUND_KEY_LINES; i++)
-		__builtin_prefetch(op->cell + i * LINE);
-	if (lines > HASH_KEY_LINES_MAX)
-		lines = HASH_KEY_LINES_MAX;
-	for (unsigned i = 0; i < lines; i++)
-		__builtin_prefetch(top - i * LINE);
-}
-
 // Compare tags without a branch or an early end that would tell how much of one was right.
 static bool tag_equal(const uint8_t *a, const uint8_t *b)
 {
@@ -204,16 +183,14 @@ static inline bool run(struct dp_crypto *c, struct dp_crypto_op *op, unsigned n,
 	struct gcm_context_data ctx;
 	bool jobs = false;
 
-	for (unsigned i = 0; i < n && i < AHEAD; i++)
-		prefetch_cell(&op[i]);
 	for (unsigned i = 0; i < n && i < NONCE_AHEAD; i++)
 		make_nonce(c, &op[i], i);
 	for (unsigned i = 0; i < n; i++) {
 		struct dp_crypto_op *o = &op[i];
 		uint8_t *tag = dir == IMB_DIR_ENCRYPT ? o->tag : c->tag[i];
 
-		if (i + AHEAD < n)
-			prefetch_cell(&op[i + AHEAD]);
+		if (i + DP_CRYPTO_AHEAD < n)
+			dp_crypto_prefetch(&op[i + DP_CRYPTO_AHEAD]);
 		if (i + NONCE_AHEAD < n)
 			make_nonce(c, &op[i + NONCE_AHEAD], i + NONCE_AHEAD);
 		o->ok = dp_crypto_has(o->cipher);
