@@ -141,10 +141,47 @@ void vc_connect_succeeded(struct vc_client *c)
 	c->connect.failed = 0;
 }
 
+bool vc_connect_more_addresses(const struct vc_client *c)
+{
+	return c->connect.addr_at + 1 < c->connect.n_addrs;
+}
+
 bool vc_connect_more(const struct vc_client *c)
 {
 	return c->connect.tried + 1 < c->cfg->n_remotes ||
 		c->connect.addr_at + 1 < c->connect.n_addrs;
+}
+
+// The address to try now: from the one at hand on the first that a path leads to, in whatever
+// family. The first one of the other family is kept for moves. Returns 0 or -ENETUNREACH; then the
+// address at hand is waited for.
+static int choose(struct vc_client *c, struct cfg_addr *ret_server, struct vc_path *ret_path)
+{
+	struct vc_connect *n = &c->connect;
+	unsigned i = n->addr_at;
+	struct cfg_addr other;
+	bool has_other = false;
+
+	while (i < n->n_addrs) {
+		from_sockaddr(&n->addr[i], ret_server);
+		if (vc_watch_look(&c->watch, ret_server, ret_path) == 0)
+			break;
+		i++;
+	}
+	if (i < n->n_addrs)
+		n->addr_at = i;
+	c->link.remote = n->addr[n->addr_at];
+	memset(&c->link.other, 0, sizeof(c->link.other));
+	from_sockaddr(&c->link.remote, ret_server);
+	for (unsigned k = 0; k < n->n_addrs && !has_other; k++) {
+		has_other = n->addr[k].ss_family != c->link.remote.ss_family;
+		if (!has_other)
+			continue;
+		c->link.other = n->addr[k];
+		from_sockaddr(&c->link.other, &other);
+	}
+	vc_watch_server(&c->watch, ret_server, has_other ? &other : NULL);
+	return i < n->n_addrs ? 0 : -ENETUNREACH;
 }
 
 // Open a socket to the address at hand and send the first packet.
@@ -158,14 +195,13 @@ static void attempt(struct vc_client *c)
 	struct cfg_addr server;
 	int rc;
 
-	c->link.remote = n->addr[n->addr_at];
-	c->link.remote_len = c->link.remote.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-								  : sizeof(struct sockaddr_in);
 	c->link.local = remote->local;
 	c->link.lport = remote->nobind ? 0 : remote->lport;
-	from_sockaddr(&c->link.remote, &server);
-	vc_watch_server(&c->watch, &server);
-	rc = vc_watch_look(&c->watch, &server, &path);
+	rc = choose(c, &server, &path);
+	if (rc < 0 && n->addr_at > 0) {
+		next_remote(c, 0); // of this one's addresses the rest can't be reached from here
+		return;
+	}
 	if (rc < 0) {
 		if (!n->waiting_path)
 			vc_log(VC_INFO, "no path to %s, waiting for one",
@@ -265,8 +301,8 @@ static void resolve(struct vc_client *c)
 	struct vc_connect *n = &c->connect;
 	const struct cfg_remote *remote = &c->cfg->remotes[n->remote];
 	struct addrinfo hints = {
-		.ai_family = remote->family, .ai_socktype = SOCK_DGRAM, .ai_flags = AI_ADDRCONFIG
-	};
+		.ai_family = remote->family, .ai_socktype = SOCK_DGRAM
+	}; // addresses of a family that isn't there now are kept for when it is
 	struct cfg_addr numeric;
 	int rc;
 

@@ -58,6 +58,9 @@ void vc_connect_succeeded(struct vc_client *c);
 // Are there servers that haven't been tried since the last success?
 bool vc_connect_more(const struct vc_client *c);
 
+// Has the name of the server in use addresses that haven't been tried in this round?
+bool vc_connect_more_addresses(const struct vc_client *c);
+
 // Try the same address again at once.
 void vc_connect_now(struct vc_client *c);
 

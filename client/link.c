@@ -39,7 +39,8 @@ static int bind_local(struct vc_link *link, int fd, const struct vc_path *path, 
 	return bind(fd, (struct sockaddr *)&sin, sizeof(sin));
 }
 
-static int set_up(struct vc_link *link, int fd, const struct vc_path *path, bool first)
+static int set_up(struct vc_link *link, int fd, const struct vc_path *path, bool first,
+	const struct sockaddr_storage *remote)
 {
 	uint16_t port = first ? link->lport : 0;
 
@@ -56,7 +57,9 @@ static int set_up(struct vc_link *link, int fd, const struct vc_path *path, bool
 			return -errno;
 		vc_log(VC_WARN, "local port %u is in use, taking any other", port);
 	}
-	if (connect(fd, (struct sockaddr *)&link->remote, link->remote_len) < 0)
+	if (connect(fd, (const struct sockaddr *)remote,
+		    remote->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+						  : sizeof(struct sockaddr_in)) < 0)
 		return -errno;
 	return 0;
 }
@@ -64,17 +67,19 @@ static int set_up(struct vc_link *link, int fd, const struct vc_path *path, bool
 int vc_link_open(
 	struct vc_link *link, const struct vc_path *path, bool first, struct vc_sock **ret_sock)
 {
+	const struct sockaddr_storage *remote =
+		link->other.ss_family == path->family ? &link->other : &link->remote;
 	struct vc_sock *sock = calloc(1, sizeof(*sock));
 	int rc;
 
 	if (sock == NULL)
 		return -ENOMEM;
-	sock->fd = socket(link->remote.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	sock->fd = socket(remote->ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (sock->fd < 0) {
 		rc = -errno;
 		goto err_mem;
 	}
-	rc = set_up(link, sock->fd, path, first);
+	rc = set_up(link, sock->fd, path, first, remote);
 	if (rc == 0)
 		rc = vc_engine_sock_add(link->engine, link->last_id + 1, sock->fd);
 	if (rc < 0)

@@ -34,7 +34,7 @@ struct vc_link {
 	struct vc_sock *cur; // data and control go here; NULL: none
 	uint32_t last_id;
 	struct sockaddr_storage remote;
-	socklen_t remote_len;
+	struct sockaddr_storage other; // the same server in the other family; AF_UNSPEC: not known
 	uint32_t mark;
 	uint32_t sndbuf, rcvbuf; // bytes; 0: ours
 	const char *bind_dev; // `bind-dev`, or NULL
@@ -44,7 +44,7 @@ struct vc_link {
 	void *arg;
 };
 
-// Open a socket to link->remote on a path and have it read.
+// Open a socket to the server, in the family of a path, on that path and have it read.
 // first: bind to the profile's port. Returns 0 or -errno.
 int vc_link_open(
 	struct vc_link *link, const struct vc_path *path, bool first, struct vc_sock **ret_sock);

@@ -15,6 +15,7 @@
 #define VC_BUSY_SILENCE_MS 1000 // no answer for so long while we send: something is wrong
 #define VC_ANSWER_WINDOW_US 2000000 // a Ping this soon after a probe counts as its answer
 #define VC_BLIND_PROBES 6 // to a server of which nothing is known, then a new connection
+#define VC_OTHER_FAMILY_PROBES 3 // unanswered ones, then the server is asked in both families
 #define VC_SAME_PATH_PROBES 24 // on a silent path, then a fresh socket is tried there
 
 static void probe(struct vc_client *c);
@@ -55,6 +56,7 @@ void vc_mobility_stop(struct vc_client *c)
 	c->mobility.active = false;
 	c->mobility.silent = false;
 	c->mobility.cand = NULL;
+	c->mobility.other = NULL;
 	(void)uv_timer_stop(&c->mobility.timer);
 }
 
@@ -96,6 +98,24 @@ static void fresh_socket(struct vc_client *c)
 		vc_mobility_moved(c, &path);
 }
 
+// The path found may lead nowhere, as IPv6 of some hotspots does: ask over the other family too.
+static void add_other(struct vc_client *c)
+{
+	struct vc_mobility *m = &c->mobility;
+	struct vc_path path;
+
+	if (m->other != NULL || m->sent < VC_OTHER_FAMILY_PROBES ||
+		c->watch.other.family == AF_UNSPEC ||
+		vc_watch_look(&c->watch, &c->watch.other, &path) < 0)
+		return;
+	if (vc_link_open(&c->link, &path, false, &m->other) < 0) {
+		m->other = NULL;
+		return;
+	}
+	vc_engine_watch(c->engine, m->other->id);
+	vc_event("other_family", "\"ifindex\": %d", path.ifindex);
+}
+
 static void probe(struct vc_client *c)
 {
 	struct vc_mobility *m = &c->mobility;
@@ -118,6 +138,9 @@ static void probe(struct vc_client *c)
 		return;
 	m->sent++;
 	m->probes++;
+	add_other(c);
+	if (m->other != NULL)
+		(void)send_message(c, m->other, kind); // it is one of two
 	vc_event("probe", "\"n\": %u, \"kind\": \"%s\", \"silent\": %s, \"error\": %d", m->sent,
 		kind == VC_PROBE_OCC		  ? "occ"
 			: kind == VC_PROBE_RECONF ? "reconf"
@@ -150,6 +173,7 @@ static void use(struct vc_client *c, struct vc_sock *sock)
 {
 	sock->close_ms = 0;
 	vc_link_use(&c->link, sock);
+	vc_tunnel_resize(c, sock->path.family);
 	vc_tunnel_resume(c);
 }
 
@@ -172,6 +196,8 @@ void vc_mobility_moved(struct vc_client *c, const struct vc_path *path)
 		old_alive ? "true" : "false");
 	if (m->cand != NULL && m->cand != c->link.cur)
 		retire(c, m->cand);
+	retire(c, m->other);
+	m->other = NULL;
 	if (!again)
 		sock = sock_on(c, path);
 	if (sock == NULL) {
@@ -225,7 +251,8 @@ void vc_mobility_lost(struct vc_client *c)
 	c->offline = true;
 }
 
-static void proven(struct vc_client *c, struct vc_sock *sock)
+// Evidence came: data goes over this socket from now on.
+static void settle(struct vc_client *c, struct vc_sock *sock)
 {
 	struct vc_mobility *m = &c->mobility;
 	bool moved = !m->silent;
@@ -249,6 +276,23 @@ static void proven(struct vc_client *c, struct vc_sock *sock)
 	vc_session_run(c);
 }
 
+static void proven(struct vc_client *c, struct vc_sock *sock)
+{
+	struct vc_mobility *m = &c->mobility;
+	char text[VC_PATH_TEXT];
+
+	if (sock == m->other) {
+		vc_log(VC_INFO, "the server answers over %s", vc_path_text(&sock->path, text));
+		vc_watch_use(&c->watch, &sock->path);
+		if (m->cand != c->link.cur)
+			retire(c, m->cand);
+		m->silent = false; // it is a move, whatever it began as
+	} else {
+		retire(c, m->other);
+	}
+	settle(c, sock);
+}
+
 void vc_mobility_heard(struct vc_client *c, struct vc_sock *sock, bool answer)
 {
 	struct vc_mobility *m = &c->mobility;
@@ -257,7 +301,7 @@ void vc_mobility_heard(struct vc_client *c, struct vc_sock *sock, bool answer)
 		m->answers++;
 		vc_event("answer", "\"answers\": %llu", (unsigned long long)m->answers);
 	}
-	if (m->active && sock == m->cand)
+	if (m->active && sock != NULL && (sock == m->cand || sock == m->other))
 		proven(c, sock);
 }
 
@@ -270,6 +314,7 @@ void vc_mobility_probe_now(struct vc_client *c)
 		return;
 	m->active = true;
 	m->silent = true;
+	m->other = NULL;
 	m->cand = c->link.cur;
 	m->sent = 0;
 	m->begun_us = vc_now_us();

@@ -68,27 +68,39 @@ static void plan_route(struct vc_plan *plan, const struct vc_plan_env *env,
 	add_route(plan, env, &net, metric, past);
 }
 
+// Packets to this network are answered with "no route" by our own kernel.
+static void add_unreachable(
+	struct vc_plan *plan, const struct vc_plan_env *env, const struct cfg_addr *net)
+{
+	size_t before = plan->n_routes;
+
+	add_route(plan, env, net, 0, false);
+	if (plan->n_routes == before)
+		return;
+	plan->routes[before].ifindex = 0;
+	plan->routes[before].type = RTN_UNREACHABLE;
+}
+
 static void plan_redirect(
 	struct vc_plan *plan, const struct vc_plan_env *env, const struct cfg_tunnel *t)
 {
+	bool six = (t->redirect & (CFG_REDIRECT_GATEWAY | CFG_REDIRECT_IPV6)) ==
+		(CFG_REDIRECT_GATEWAY | CFG_REDIRECT_IPV6);
 	struct cfg_addr net;
 
-	if ((t->redirect & CFG_REDIRECT_GATEWAY) != 0) {
-		if ((t->redirect & CFG_REDIRECT_NO_IPV4) == 0) {
-			net = any_network(AF_INET);
-			add_route(plan, env, &net, 0, false);
-		}
-		if ((t->redirect & CFG_REDIRECT_IPV6) != 0) {
-			net = any_network(AF_INET6);
-			add_route(plan, env, &net, 0, false);
-		}
-	}
-	if (t->block_ipv6) {
-		net = any_network(AF_INET6);
+	if ((t->redirect & CFG_REDIRECT_GATEWAY) != 0 &&
+		(t->redirect & CFG_REDIRECT_NO_IPV4) == 0) {
+		net = any_network(AF_INET);
 		add_route(plan, env, &net, 0, false);
-		plan->routes[plan->n_routes - 1].ifindex = 0;
-		plan->routes[plan->n_routes - 1].type = RTN_UNREACHABLE;
 	}
+	if (!six && !t->block_ipv6)
+		return;
+	net = any_network(AF_INET6);
+	// Without an address in the tunnel nothing can go through it, and nothing may go past it.
+	if (t->block_ipv6 || t->ifconfig6.family == AF_UNSPEC)
+		add_unreachable(plan, env, &net);
+	else
+		add_route(plan, env, &net, 0, false);
 }
 
 static void add_rule(struct vc_plan *plan, const struct vc_rule *rule, uint32_t *priority)
@@ -124,11 +136,12 @@ static void plan_rules(
 	}
 	if (shortest < 0)
 		return;
-	if (env->strict && env->server.family == family) {
+	if (env->strict && (env->server.family == family || env->other.family == family)) {
 		// The reverse-path check of arriving datagrams knows no mark.
-		struct vc_rule to = {
-			.family = family, .table = RT_TABLE_MAIN, .suppress = -1, .dst = env->server
-		};
+		struct vc_rule to = { .family = family,
+			.table = RT_TABLE_MAIN,
+			.suppress = -1,
+			.dst = env->server.family == family ? env->server : env->other };
 
 		add_rule(plan, &to, &priority);
 	}

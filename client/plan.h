@@ -43,6 +43,7 @@ struct vc_plan_env {
 	uint32_t mark;
 	uint32_t mask;
 	struct cfg_addr server; // the server's address outside
+	struct cfg_addr other; // in the other family, where the session may move to; or AF_UNSPEC
 	bool strict; // the kernel checks reverse paths strictly (rp_filter 1)
 	bool no_routes; // route-noexec
 	bool no_address; // ifconfig-noexec

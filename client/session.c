@@ -14,6 +14,7 @@
 // As stock clients: PUSH_REQUEST first after 1 s, then every 5 s (protocol.md 8.3).
 #define VC_PUSH_FIRST_MS 1000
 #define VC_PUSH_AGAIN_MS 5000
+#define VC_NEXT_ADDRESS_MS 3000 // a silent address of several: the first repetition was lost too
 #define VC_IN_PLACE_MS 10000 // between two in-place resets
 
 static void on_timer(uv_timer_t *timer)
@@ -360,10 +361,14 @@ static const char *slot_late(struct vc_client *c, const struct vc_slot *slot, ui
 {
 	const struct cfg_remote *remote = &c->cfg->remotes[c->connect.remote];
 	uint64_t window_ms = (uint64_t)c->cfg->tls.hand_window_s * 1000;
+	uint64_t patience_ms = (uint64_t)remote->connect_timeout_s * 1000;
 
+	// Where the name has more addresses, a silent one must not hold them up (RFC 8305).
+	if (vc_connect_more_addresses(c) && patience_ms > VC_NEXT_ADDRESS_MS)
+		patience_ms = VC_NEXT_ADDRESS_MS;
 	if (now < c->session.pending_ms || slot->state == VC_SLOT_FAILED)
 		return NULL;
-	if (!slot->heard && now >= slot->started_ms + (uint64_t)remote->connect_timeout_s * 1000)
+	if (!slot->heard && now >= slot->started_ms + patience_ms)
 		return "no answer from the server";
 	if (slot->state != VC_SLOT_ACTIVE && now >= slot->started_ms + window_ms) {
 		if (!slot->heard)

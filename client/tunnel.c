@@ -59,6 +59,7 @@ static void fill_env(struct vc_client *c, struct vc_plan_env *env)
 	env->mark = c->instance.mark;
 	env->mask = c->instance.mask;
 	env->server = c->watch.server;
+	env->other = c->watch.other;
 	env->no_routes = c->cfg->route_noexec;
 	env->no_address = c->cfg->ifconfig_noexec;
 	if (c->link.cur != NULL &&
@@ -102,10 +103,24 @@ static void set_dns(struct vc_client *c)
 		vc_log(VC_WARN, "the pushed name servers can't be used: %s", strerror(-rc));
 }
 
+// MSS that fits datagrams of a family.
+static unsigned mss_for(struct vc_client *c, uint32_t mtu, uint16_t family)
+{
+	return vc_mss(
+		&c->cfg->remotes[c->connect.remote], mtu, c->session.overhead, family == AF_INET6);
+}
+
+void vc_tunnel_resize(struct vc_client *c, uint16_t family)
+{
+	struct vc_tunnel *t = &c->tunnel;
+
+	if (t->applied)
+		vc_engine_inner(c->engine, true, mss_for(c, t->plan->mtu, family));
+}
+
 int vc_tunnel_up(struct vc_client *c)
 {
 	struct vc_tunnel *t = &c->tunnel;
-	const struct cfg_remote *remote = &c->cfg->remotes[c->connect.remote];
 	struct vc_plan_env env;
 	struct vc_plan *swap;
 	unsigned mss;
@@ -119,7 +134,7 @@ int vc_tunnel_up(struct vc_client *c)
 	rc = vc_plan_build(&c->session.pushed, &env, t->next);
 	if (rc < 0)
 		return rc;
-	mss = vc_mss(remote, t->next->mtu, c->session.overhead, c->watch.server.family == AF_INET6);
+	mss = mss_for(c, t->next->mtu, c->watch.server.family);
 	if (t->applied)
 		vc_engine_inner(c->engine, true, mss);
 	if (!t->applied || !vc_plan_equal(t->plan, t->next)) {

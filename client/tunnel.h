@@ -25,6 +25,9 @@ struct vc_tunnel {
 
 int vc_tunnel_init(struct vc_client *c);
 
+// Packets go out in another family's datagrams from now on: what TCP may fill changes.
+void vc_tunnel_resize(struct vc_client *c, uint16_t family);
+
 // Bring device, addresses and routes to what was pushed; what is right already stays as it is.
 // Returns 0 or -errno with the reason logged.
 int vc_tunnel_up(struct vc_client *c);

@@ -54,11 +54,18 @@ bool vc_watch_alive(struct vc_watch *w, const struct vc_path *path)
 
 	if (path->family == AF_UNSPEC || !link_alive(w, path->ifindex))
 		return false;
-	return vc_nl_path(w->nl, &w->server, w->mark, path->ifindex, &path->source, &now) == 0;
+	return vc_nl_path(w->nl, w->other.family == path->family ? &w->other : &w->server, w->mark,
+		       path->ifindex, &path->source, &now) == 0;
 }
 
 void vc_watch_use(struct vc_watch *w, const struct vc_path *path)
 {
+	if (path->family != AF_UNSPEC && path->family == w->other.family) {
+		struct cfg_addr swap = w->server;
+
+		w->server = w->other;
+		w->other = swap;
+	}
 	w->state.path = *path;
 	w->lost = path->family == AF_UNSPEC;
 }
@@ -71,7 +78,8 @@ static bool judge(struct vc_watch *w)
 
 	if (w->server.family == AF_UNSPEC)
 		return false;
-	if (vc_watch_look(w, &w->server, &now) < 0)
+	if (vc_watch_look(w, &w->server, &now) < 0 &&
+		(w->other.family == AF_UNSPEC || vc_watch_look(w, &w->other, &now) < 0))
 		memset(&now, 0, sizeof(now));
 	verdict = vc_path_judge(&w->state.path, &now);
 	if (verdict == VC_PATH_SAME) {
@@ -211,9 +219,14 @@ void vc_watch_stop(struct vc_watch *w)
 	w->sock = NULL;
 }
 
-void vc_watch_server(struct vc_watch *w, const struct cfg_addr *server)
+void vc_watch_server(
+	struct vc_watch *w, const struct cfg_addr *server, const struct cfg_addr *other)
 {
 	w->server = *server;
+	if (other != NULL)
+		w->other = *other;
+	else
+		memset(&w->other, 0, sizeof(w->other));
 }
 
 void vc_watch_tun(struct vc_watch *w, int ifindex)

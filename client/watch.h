@@ -26,6 +26,7 @@ struct vc_watch {
 	struct vc_path_state state;
 	struct vc_nl *nl;
 	struct cfg_addr server;
+	struct cfg_addr other; // the same server in the other family; AF_UNSPEC: not known
 	uint32_t mark;
 	vc_watch_fn *fn;
 	void *arg;
@@ -40,15 +41,18 @@ int vc_watch_start(struct vc_watch *w, uv_loop_t *loop, struct vc_nl *nl, uint32
 // Close the handles; the loop must run once more before the memory goes.
 void vc_watch_stop(struct vc_watch *w);
 
-// The server to ask about, and our tunnel's index (0: none). No judgement follows from it.
-void vc_watch_server(struct vc_watch *w, const struct cfg_addr *server);
+// The server to ask about, and our tunnel's index (0: none). No judgement follows from it. other:
+// its address in the other family, to which there may be a path when there is none to the first;
+// NULL: not known.
+void vc_watch_server(
+	struct vc_watch *w, const struct cfg_addr *server, const struct cfg_addr *other);
 void vc_watch_tun(struct vc_watch *w, int ifindex);
 
 // The path now, with the gateway's link-layer address when it is known. Returns 0 or -errno
 // (-ENETUNREACH: none).
 int vc_watch_look(struct vc_watch *w, const struct cfg_addr *server, struct vc_path *ret_path);
 
-// The path in use from now on.
+// The path in use from now on; the server's address in its family becomes the first one.
 void vc_watch_use(struct vc_watch *w, const struct vc_path *path);
 
 // Judge the path at once: after send errors, on resume, as a net.

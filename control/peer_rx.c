@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "control/clock.h"
+#include "control/connect.h"
 #include "control/ctl.h"
 #include "control/peer.h"
 #include "shm/session.h"
@@ -101,14 +102,29 @@ void ctl_on_punt(struct ctl *ctl, const struct shm_punt *punt, uint16_t worker, 
 
 // ---- Events ----------------------------------------------------------------------------------
 
+// Is another peer about to continue this session in place?
+static bool continued(const struct ctl *ctl, const struct ctl_peer *peer)
+{
+	for (const struct ctl_peer *p = ctl->active; p != NULL; p = p->active_next) {
+		if (p->nego != NULL && p->nego->takes_over == peer)
+			return true;
+	}
+	return false;
+}
+
 static void on_handover(struct ctl *ctl, struct ctl_peer *peer, const struct shm_event *ev)
 {
+	bool family = ev->old.remote.family != ev->endpoint.remote.family;
 	char from[CTL_ENDPOINT_TEXT];
 
 	ctl->count.handovers++;
 	(void)ctl_endpoint_text(&ev->old, from);
 	(void)ctl_table_move(&ctl->table, peer, &ev->endpoint); // -EEXIST: found by its slot alone
 	ctl_peer_log(CTL_INFO, peer, "handover from=%s", from);
+	// What TCP may fill depends on the family. While the session is being continued in place
+	// its successor will say it.
+	if (family && peer->state == CTL_PEER_CONNECTED && !continued(ctl, peer))
+		(void)ctl_connect_install(ctl, peer, false); // best effort
 	// What waits for an acknowledgement was probably lost with the old path.
 	if (peer->nego != NULL) {
 		ovpn_rel_expedite(&peer->nego->bufs.rel, ctl_now_ms());

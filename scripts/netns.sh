@@ -75,7 +75,7 @@ skip() {
 # What a killed run left behind: its name holds the id of a shell that is no more.
 net_sweep() {
 	local name id
-	for name in /run/netns/visp-*-* /tmp/visp-*.??????; do
+	for name in /run/netns/visp-*-* /tmp/visp-*.?????? /etc/netns/visp-*-*; do
 		id=${name#*/visp-}
 		id=${id%%[-.]*}
 		case $id in '' | *[!0-9]*) continue ;; esac
@@ -105,6 +105,7 @@ net_end() {
 	done
 	jobs -p | xargs -r kill 2>/dev/null
 	hugepages_restore
+	hosts_end
 	if [ -n "${VISP_KEEP-}" ]; then
 		say "kept: $W"
 	else
@@ -349,6 +350,20 @@ hugepages_restore() {
 	[ -n "$hugepages_before" ] || return 0
 	echo "$hugepages_before" >/proc/sys/vm/nr_hugepages
 	hugepages_before=
+}
+
+# hosts NAMESPACE LINE...: what /etc/hosts says to the processes that are started in it.
+hosts() {
+	local dir
+	dir=/etc/netns/$(ns "$1")
+	shift
+	mkdir -p "$dir" || fail "cannot make $dir"
+	printf '%s\n' '127.0.0.1 localhost' "$@" >"$dir/hosts"
+}
+
+hosts_end() {
+	rm -rf /etc/netns/visp-$$-*
+	rmdir /etc/netns 2>/dev/null || true # somebody else's may be in it
 }
 
 # --- IPv6 ---

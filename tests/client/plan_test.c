@@ -207,3 +207,46 @@ GTC_TEST(plan, equal)
 	free(b);
 	free(c);
 }
+
+GTC_TEST(plan, ipv6)
+{
+	const char *options[] = { "topology subnet", "ifconfig 10.8.0.2 255.255.255.0", "tun-ipv6",
+		"ifconfig-ipv6 fd00:8::1000/64 fd00:8::1", "route-ipv6 fd00:99::/48",
+		"route-ipv6 fd01::/64 fd00:8::1 5", "route-ipv6 fd02::/64 2001:db8::1",
+		"redirect-gateway ipv6 !ipv4", NULL };
+	struct vc_plan *p = plan_of(&env, options);
+
+	expect_addr(&p->local6, "fd00:8::1000/64");
+	GTC_ASSERT_INT(p->n_routes, 4);
+	expect_addr(&p->routes[0].dst, "fd00:99::/48");
+	GTC_EXPECT_INT(p->routes[0].ifindex, IFINDEX);
+	expect_addr(&p->routes[1].dst, "fd01::/64");
+	GTC_EXPECT_INT(p->routes[1].metric, 5);
+	GTC_EXPECT_INT(p->routes[2].type, RTN_THROW); // its gateway is outside
+	expect_addr(&p->routes[3].dst, "::/0");
+	GTC_EXPECT_INT(p->routes[3].ifindex, IFINDEX);
+	for (size_t i = 0; i < p->n_rules; i++)
+		GTC_EXPECT_INT(p->rules[i].family, AF_INET6);
+	free(p);
+}
+
+// What can't go through the tunnel doesn't go past it.
+GTC_TEST(plan, ipv6_blocked)
+{
+	const char *no_address[] = { "ifconfig 10.8.0.2 255.255.255.0",
+		"redirect-gateway def1 ipv6", NULL };
+	const char *blocked[] = { "ifconfig 10.8.0.2 255.255.255.0",
+		"ifconfig-ipv6 fd00:8::2/64 fd00:8::1", "redirect-gateway def1 ipv6", "block-ipv6",
+		NULL };
+	const char *const *all[] = { no_address, blocked };
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct vc_plan *p = plan_of(&env, all[i]);
+
+		GTC_ASSERT_INT(p->n_routes, 2);
+		expect_addr(&p->routes[1].dst, "::/0");
+		GTC_EXPECT_INT(p->routes[1].type, RTN_UNREACHABLE);
+		GTC_EXPECT_INT(p->routes[1].ifindex, 0);
+		free(p);
+	}
+}
