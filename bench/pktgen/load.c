@@ -17,30 +17,6 @@ static uint64_t random64(struct pg_load *l)
 	return l->random * 2685821657736338717ull;
 }
 
-int pg_load_init(
-	struct pg_load *l, struct pg_fleet *fleet, const struct pg_load_options *o, bool moves)
-{
-	memset(l, 0, sizeof(*l));
-	l->o = *o;
-	l->fleet = fleet;
-	l->random = 0x9e3779b97f4a7c15ull; // the same sequence in each run
-	if (!moves)
-		return 0;
-	l->moved_tsc = calloc(fleet->n, sizeof(*l->moved_tsc));
-	return l->moved_tsc == NULL ? -ENOMEM : 0;
-}
-
-void pg_load_done(struct pg_load *l)
-{
-	free(l->moved_tsc);
-	l->moved_tsc = NULL;
-}
-
-void pg_load_clear(struct pg_load *l)
-{
-	l->moves = 0;
-}
-
 static uint32_t choose(struct pg_load *l)
 {
 	uint32_t n = l->fleet->n;
@@ -67,6 +43,44 @@ static uint16_t size_of(struct pg_load *l)
 	if (r < 7)
 		return 64;
 	return r < 11 ? 576 : 1400;
+}
+
+// What nobody with the keys sent is as false at the hundredth time as at the first.
+static int forge(struct pg_load *l)
+{
+	l->forged = calloc(PG_FORGED, sizeof(*l->forged));
+	for (unsigned i = 0; l->forged != NULL && i < PG_FORGED; i++)
+		l->forged[i].len = (uint16_t)pg_frame_hostile(l->fleet, i % PG_HOSTILE_KINDS,
+			choose(l), size_of(l), random64(l), l->forged[i].frame);
+	return l->forged == NULL ? -ENOMEM : 0;
+}
+
+int pg_load_init(
+	struct pg_load *l, struct pg_fleet *fleet, const struct pg_load_options *o, bool moves)
+{
+	memset(l, 0, sizeof(*l));
+	l->o = *o;
+	l->fleet = fleet;
+	l->random = 0x9e3779b97f4a7c15ull; // the same sequence in each run
+	if (o->hostile > 0 && forge(l) < 0)
+		return -ENOMEM;
+	if (!moves)
+		return 0;
+	l->moved_tsc = calloc(fleet->n, sizeof(*l->moved_tsc));
+	return l->moved_tsc == NULL ? -ENOMEM : 0;
+}
+
+void pg_load_done(struct pg_load *l)
+{
+	free(l->forged);
+	l->forged = NULL;
+	free(l->moved_tsc);
+	l->moved_tsc = NULL;
+}
+
+void pg_load_clear(struct pg_load *l)
+{
+	l->moves = 0;
 }
 
 static void set_len(struct rte_mbuf *m, uint32_t len)
@@ -119,20 +133,21 @@ unsigned pg_load_hostile_due(struct pg_load *l, unsigned n)
 	return due;
 }
 
+void pg_load_unsent(struct pg_load *l)
+{
+	l->replays -= l->replays > 0;
+}
+
 void pg_load_hostile(struct pg_load *l, struct rte_mbuf *m)
 {
-	unsigned kind = l->hostile_kind++ % (PG_HOSTILE_KINDS + 1);
-	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
+	unsigned i = l->hostile_kind++;
+	const struct pg_kept *k = &l->forged[i % PG_FORGED];
 
-	if (kind < PG_HOSTILE_KINDS || l->replays == 0) {
-		set_len(m,
-			pg_frame_hostile(l->fleet, kind % PG_HOSTILE_KINDS, choose(l), size_of(l),
-				random64(l), frame));
-		return;
-	}
-	kind = (unsigned)(random64(l) >> 32) % (l->replays < PG_REPLAYS ? l->replays : PG_REPLAYS);
-	memcpy(frame, l->replay[kind].frame, l->replay[kind].len);
-	set_len(m, l->replay[kind].len);
+	if (i % (PG_HOSTILE_KINDS + 1) == 0 && l->replays > 0)
+		k = &l->replay[i / (PG_HOSTILE_KINDS + 1) %
+			(l->replays < PG_REPLAYS ? l->replays : PG_REPLAYS)];
+	memcpy(rte_pktmbuf_mtod(m, uint8_t *), k->frame, k->len);
+	set_len(m, k->len);
 }
 
 bool pg_load_move(struct pg_load *l, struct rte_mbuf *m, uint64_t tsc)

@@ -12,6 +12,7 @@
 
 #define PG_LOAD_BURST 32u
 #define PG_REPLAYS 64u // frames kept to be sent a second time
+#define PG_FORGED 1023u // different forged frames, as many of each kind
 #define PG_LOAD_ROOM 1800u // bytes of the longest frame
 
 enum pg_direction {
@@ -29,6 +30,12 @@ struct pg_load_options {
 	double hostile; // frames of others for each good one
 };
 
+// A finished frame.
+struct pg_kept {
+	uint16_t len;
+	uint8_t frame[PG_LOAD_ROOM];
+};
+
 struct pg_load {
 	struct pg_load_options o;
 	struct pg_fleet *fleet;
@@ -38,11 +45,9 @@ struct pg_load {
 	uint32_t next_mover;
 	uint32_t next_turn;
 	uint64_t *moved_tsc; // when a client moved, 0: answered
-	struct {
-		uint16_t len;
-		uint8_t frame[PG_LOAD_ROOM];
-	} replay[PG_REPLAYS];
+	struct pg_kept replay[PG_REPLAYS];
 	unsigned replays;
+	struct pg_kept *forged; // PG_FORGED, made before the clock runs; NULL: nobody is hostile
 	// Counted since the last pg_load_clear().
 	uint64_t moves;
 };
@@ -55,6 +60,9 @@ void pg_load_clear(struct pg_load *l);
 
 // Fill n <= PG_LOAD_BURST empty packets with good ones of one direction, stamped now.
 void pg_load_good(struct pg_load *l, struct rte_mbuf **pkt, unsigned n, bool up, uint64_t tsc);
+
+// No frame of the last pg_load_good() was sent: none of it is there to be replayed.
+void pg_load_unsent(struct pg_load *l);
 
 // How many hostile frames belong to n good ones that were sent.
 unsigned pg_load_hostile_due(struct pg_load *l, unsigned n);

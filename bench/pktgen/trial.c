@@ -203,6 +203,8 @@ static unsigned transmit_mixed(struct state *s, struct rte_mbuf **good, unsigned
 	for (unsigned i = g = 0; i < sent; i++)
 		g += is_good[i];
 	s->r->hostile += sent - g;
+	if (g == 0)
+		pg_load_unsent(s->l);
 	return g;
 }
 
