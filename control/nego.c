@@ -253,6 +253,7 @@ static void on_text(struct ctl *ctl, struct ctl_peer *peer, const char *text, si
 	case OVPN_MSG_EXIT:
 		ctl->count.exits++;
 		ctl_peer_close(ctl, peer, NULL, "client-exit");
+		peer->close_ms = ctl_now_ms() + CTL_EXIT_MS; // then its address is free
 		break;
 	default:
 		ctl_peer_log(CTL_DEBUG, peer, "message ignored type=%s len=%zu",

@@ -26,6 +26,7 @@ struct ctl_grant;
 
 #define CTL_TLS_INPUT_MAX 65536u // bytes of the peer in one handshake (decisions.md C13)
 #define CTL_CLOSE_MS 5000u // how long a peer that was told to go is kept
+#define CTL_EXIT_MS 1000u // ... and one that said good-bye itself, whose EXIT may come twice
 #define CTL_PUSH_AGAIN_MS 30000u // PUSH_REQUESTs within this time of a reply are ignored
 
 enum ctl_peer_state {
