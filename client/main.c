@@ -109,6 +109,13 @@ int main(int argc, char **argv)
 			fprintf(stderr, "visp-client: %s\n", err.text);
 		goto done;
 	}
+	if (cfg_blob_set(&cfg->tls.secret)) {
+		fprintf(stderr,
+			"visp-client: %s:%u: 'secret': static keys are offered by the server only "
+			"('tunnel' in server.conf); use certificates\n",
+			cfg->tls.secret.file, cfg->tls.secret.line);
+		goto done;
+	}
 	print_notes(&notes, cli.check || cfg->verb >= VC_DETAIL);
 	status = cli.check ? 0 : run(cfg, events);
 

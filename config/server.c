@@ -42,9 +42,7 @@ static void addresses_finish(struct cfg_server_parse *p, const struct cfg_lines 
 	if (cfg->network.family == AF_UNSPEC && cfg->address.family != AF_UNSPEC)
 		cfg->network = cfg_addr_network(&cfg->address);
 	if (cfg->network.family == AF_UNSPEC) {
-		if (p->n_tunnel_lines == 0)
-			(void)cfg_fail_file(&p->a, lines,
-				"no 'server' line, so clients get no addresses, and no 'tunnel'");
+		(void)cfg_fail_file(&p->a, lines, "no 'server' line, so clients get no addresses");
 		return;
 	}
 	// The parser has refused networks of less than four addresses, so nothing here overflows.
@@ -197,8 +195,7 @@ static void finish(struct cfg_server_parse *p, const struct cfg_lines *lines)
 	addresses_finish(p, lines);
 	addresses6_finish(p, lines);
 	listens_finish(p, lines);
-	if (cfg->network.family != AF_UNSPEC || p->n_tunnel_lines == 0)
-		cfg_tls_finish(&p->a, lines, &cfg->tls);
+	cfg_tls_finish(&p->a, lines, &cfg->tls);
 	cfg_auth_finish(&p->a, lines, cfg);
 	if (cfg_blob_set(&cfg->tls.secret))
 		(void)cfg_fail_file(&p->a, lines,

@@ -74,7 +74,7 @@ struct cfg_server {
 
 	// Tunnel addresses.
 	enum cfg_topology topology; // default CFG_TOPOLOGY_SUBNET
-	struct cfg_addr network; // 10.8.0.0/24; AF_UNSPEC without `server`: tunnels only
+	struct cfg_addr network; // 10.8.0.0/24; AF_UNSPEC without `server`
 	struct cfg_addr address; // the server's own: 10.8.0.1/24
 	struct cfg_addr pool_first; // AF_UNSPEC with `nopool`
 	struct cfg_addr pool_last;

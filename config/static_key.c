@@ -193,11 +193,22 @@ static const char *port_clash(const struct cfg_server *cfg, size_t i)
 		if (cfg->tunnels[k]->remotes[0].lport == port)
 			return cfg->tunnels[k]->tls.secret.file;
 	}
-	for (size_t k = 0; cfg->network.family != AF_UNSPEC && k < cfg->n_listens; k++) {
+	for (size_t k = 0; k < cfg->n_listens; k++) {
 		if (cfg->listens[k].port == port)
 			return "'server'";
 	}
 	return NULL;
+}
+
+// Is our own address said, by the tunnel or by the server?
+static bool has_address(const struct cfg_server *cfg, const struct cfg_client *tunnel)
+{
+	static const uint8_t any[16];
+	const struct cfg_addr *a = &tunnel->remotes[0].local;
+
+	if (a->family == AF_UNSPEC)
+		a = &cfg->listens[0].addr;
+	return a->family != AF_UNSPEC && memcmp(a->bytes, any, sizeof(any)) != 0;
 }
 
 void cfg_tunnels_finish(struct cfg_server_parse *p)
@@ -208,6 +219,15 @@ void cfg_tunnels_finish(struct cfg_server_parse *p)
 		const struct cfg_line l = secret_line(&cfg->tunnels[i]->tls);
 		const char *other = port_clash(cfg, i);
 
+		if (cfg->n_listens + i >= CFG_LISTENS_MAX)
+			(void)cfg_fail(&p->a, &l,
+				"more than %d tunnels and listening addresses together",
+				CFG_LISTENS_MAX);
+		if (!has_address(cfg, cfg->tunnels[i]))
+			(void)cfg_fail(&p->a, &l,
+				"a tunnel needs the address that it is reached at: say 'local "
+				"ADDRESS' "
+				"here or in server.conf");
 		if (other != NULL)
 			(void)cfg_fail(&p->a, &l,
 				"UDP port %u is also that of %.200s; each tunnel "

@@ -13,6 +13,7 @@
 #include "control/notify.h"
 #include "control/peer.h"
 #include "control/policy.h"
+#include "control/tunnel.h"
 #include "shm/session.h"
 
 #define PACE_FIRST_MS 1000u // own soft resets begin this long after the adoption ...
@@ -425,6 +426,7 @@ void ctl_on_link_up(struct ctl *ctl, int control_fd)
 			(void)close(control_fd); // the one that is mapped
 		ctl_command_resync(ctl);
 		reconcile(ctl);
+		ctl_tunnels_check(ctl);
 		ctl_notify_ready(ctl);
 		return;
 	}
@@ -445,6 +447,7 @@ void ctl_on_link_up(struct ctl *ctl, int control_fd)
 		return;
 	}
 	take_stock(ctl, rc == 1);
+	ctl_tunnels_check(ctl);
 	if (rc == 1)
 		end_handshakes(ctl);
 	// The dataplane keeps new records for the next control.

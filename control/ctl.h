@@ -26,6 +26,7 @@ struct ctl_mgmt;
 struct ctl_peer;
 struct ctl_policy;
 struct ctl_tls_pool;
+struct ctl_tunnel;
 struct ovpn_tls_ctx;
 
 // What happened since the start; the loop writes, vispctl shows.
@@ -79,6 +80,7 @@ struct ctl {
 	struct ctl_table table;
 	struct ctl_records records;
 	struct ctl_first first;
+	struct ctl_tunnel *tunnels; // cfg->n_tunnels of them, or NULL
 	struct ctl_counters count;
 	struct ctl_peer *active; // looked at every tick
 	uint32_t tls_kept; // TLS connections that exist

@@ -13,6 +13,7 @@
 #include "control/clock.h"
 #include "control/ctl.h"
 #include "control/log.h"
+#include "control/tunnel.h"
 #include "shm/fdpass.h"
 
 #define RETRY_FIRST_MS 50u
@@ -72,6 +73,7 @@ static void make_hello(struct ctl_link *link, const struct cfg_server *cfg)
 		put_addr(&l->addr, &cfg->listens[i].addr);
 		l->port_be = __builtin_bswap16(cfg->listens[i].port);
 	}
+	ctl_tunnels_listen(link->ctl, h);
 	put_subnet(h, &cfg->network, &cfg->address);
 	put_subnet(h, &cfg->network6, &cfg->address6);
 	if (cfg->block_ipv6)

@@ -22,6 +22,7 @@
 #include "control/privs.h"
 #include "control/tls_pool.h"
 #include "control/tls_setup.h"
+#include "control/tunnel.h"
 #include "protocol/options_string.h"
 
 static void usage(FILE *to)
@@ -199,6 +200,8 @@ static int set_up(struct ctl *ctl)
 		rc = make_ciphers(ctl);
 	if (rc == 0)
 		rc = ctl_tls_setup(ctl);
+	if (rc == 0)
+		rc = ctl_tunnels_load(ctl);
 	if (rc < 0)
 		return rc;
 	make_options(ctl);
@@ -270,6 +273,7 @@ static void tear_down(struct ctl *ctl)
 	ctl_slots_done(&ctl->slots);
 	ctl_table_done(&ctl->table);
 	ctl->policy = ctl_policy_free(ctl->policy);
+	ctl_tunnels_done(ctl);
 	ctl_tls_teardown(ctl);
 }
 

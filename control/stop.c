@@ -6,6 +6,7 @@
 #include "control/log.h"
 #include "control/notify.h"
 #include "control/peer.h"
+#include "control/tunnel.h"
 
 #define TELL_MS 1000u // for the clients' acknowledgements
 #define REMOVE_MS 1000u // for the dataplane's
@@ -32,6 +33,7 @@ void ctl_stop_begin(struct ctl *ctl)
 	ctl->stop_at_ms = ctl_now_ms() + TELL_MS;
 	ctl_notify_stopping();
 	ctl_log(CTL_INFO, "stopping sessions=%u", ctl->table.live);
+	ctl_tunnels_down(ctl);
 	for (uint32_t slot = 0; slot < ctl->table.slots; slot++) {
 		// [P]: a bare RESTART makes clients forget passwords (decisions.md C19).
 		if (ctl->table.by_slot[slot] != NULL)

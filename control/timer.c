@@ -8,6 +8,7 @@
 #include "control/ctl.h"
 #include "control/peer.h"
 #include "control/policy.h"
+#include "control/tunnel.h"
 
 #define TICK_MS 100u
 #define POLICY_MS 1000u
@@ -78,6 +79,7 @@ static void tick_cb(uv_timer_t *timer)
 			break; // the rest in 100 ms
 	}
 	ctl_command_tick(ctl);
+	ctl_tunnels_tick(ctl, now);
 	sweep(ctl, now);
 	tick_policy(ctl, now);
 	tick_cookies(ctl, now);
