@@ -23,7 +23,9 @@ int dp_cmd_key_drop(struct dp_worker *w, const struct shm_cmd *cmd);
 int dp_cmd_key_drop_finish(struct dp_worker *w, const struct shm_cmd *cmd);
 
 // Expand both directions of a key slot whose raw keys are filled. Returns 0 or -errno.
-int dp_key_expand(struct dp_worker *w, struct shm_key_slot *k);
+// rx_epoch, tx_epoch: of the epoch format, where the key goes on; 1 for a new one.
+int dp_key_expand(
+	struct dp_worker *w, struct shm_key_slot *k, uint16_t rx_epoch, uint16_t tx_epoch);
 // Wipe a key slot that this process filled or expanded, and what its cells point to.
 void dp_key_wipe(struct shm_key_slot *k);
 // Free what all cells point to, for dp_core_done(): the table stays for the next dataplane.

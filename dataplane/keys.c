@@ -7,14 +7,16 @@
 #include "dataplane/legacy.h"
 #include "dataplane/path.h"
 
-int dp_key_expand(struct dp_worker *w, struct shm_key_slot *k)
+int dp_key_expand(struct dp_worker *w, struct shm_key_slot *k, uint16_t rx_epoch, uint16_t tx_epoch)
 {
 	struct dp_crypto *crypto = w->crypto;
 	int rc;
 
-	if (!dp_crypto_has(k->cipher)) {
+	if (!dp_crypto_has(k->cipher) || (k->flags & SHM_DIR_EPOCH) != 0) {
+		struct dp_legacy_epochs at = { .rx = rx_epoch, .tx = tx_epoch };
+
 		k->stamp = 0; // no other process can use these cells
-		return dp_legacy_keys(w->legacy, k);
+		return dp_legacy_keys(w->legacy, k, at);
 	}
 	rc = dp_crypto_expand(
 		crypto, k->cipher, k->rx_raw.cipher_key, k->rx_raw.hmac_key, k->rx_cell);
@@ -26,18 +28,10 @@ int dp_key_expand(struct dp_worker *w, struct shm_key_slot *k)
 	return rc;
 }
 
-// Cells of ciphers that aren't AEAD point to what OpenSSL made.
-static bool has_contexts(const struct shm_key_slot *k)
-{
-	return k->used != 0 && !dp_crypto_has(k->cipher);
-}
-
 void dp_key_wipe(struct shm_key_slot *k)
 {
-	if (has_contexts(k)) {
-		dp_legacy_cell_done((struct dp_legacy_cell *)k->rx_cell);
-		dp_legacy_cell_done((struct dp_legacy_cell *)k->tx_cell);
-	}
+	if (dp_legacy_owns(k))
+		dp_legacy_keys_done(k);
 	explicit_bzero(k, sizeof(*k));
 }
 
@@ -47,10 +41,8 @@ void dp_keys_forget(struct dp_core *core)
 		for (unsigned i = 0; i < SHM_KEY_SLOTS; i++) {
 			struct shm_key_slot *k = &core->keys[slot].key[i];
 
-			if (!has_contexts(k))
-				continue;
-			dp_legacy_cell_done((struct dp_legacy_cell *)k->rx_cell);
-			dp_legacy_cell_done((struct dp_legacy_cell *)k->tx_cell);
+			if (dp_legacy_owns(k))
+				dp_legacy_keys_done(k);
 		}
 	}
 }
@@ -75,7 +67,7 @@ static int fill(struct dp_worker *w, const struct shm_cmd *cmd)
 	k->key_id = c->key_id;
 	k->digest = c->digest;
 	k->flags = flags & (SHM_DIR_EPOCH | SHM_DIR_STATIC);
-	rc = dp_key_expand(w, k);
+	rc = dp_key_expand(w, k, 1, 1);
 	if (rc < 0) {
 		explicit_bzero(k, sizeof(*k));
 		return rc;
@@ -109,7 +101,7 @@ static bool key_fits(struct dp_worker *w, const struct shm_cmd *cmd)
 	uint8_t flags = dp_dir_flags(w->core, cmd->slot);
 
 	if (dp_crypto_has(c->cipher))
-		return (flags & (SHM_DIR_STATIC | SHM_DIR_EPOCH)) == 0;
+		return (flags & SHM_DIR_STATIC) == 0;
 	return (flags & SHM_DIR_LEGACY) != 0 && (flags & SHM_DIR_EPOCH) == 0 &&
 		dp_legacy_has(w->legacy->crypto, c->cipher, c->digest);
 }

@@ -45,13 +45,56 @@ void dp_legacy_core_free(struct dp_legacy_core *c)
 	free(c);
 }
 
-int dp_legacy_keys(struct dp_legacy *l, struct shm_key_slot *k)
+bool dp_legacy_owns(const struct shm_key_slot *k)
+{
+	return k->used != 0 && (!dp_crypto_has(k->cipher) || (k->flags & SHM_DIR_EPOCH) != 0);
+}
+
+enum ovpn_data_format dp_legacy_data_format(const struct dp_core *core, uint32_t slot)
+{
+	return dp_dir_flags(core, slot) & SHM_DIR_EPOCH ? OVPN_DATA_FORMAT_EPOCH
+							: dp_format(core, slot);
+}
+
+void dp_legacy_keys_done(struct shm_key_slot *k)
+{
+	if (k->flags & SHM_DIR_EPOCH) {
+		dp_epoch_rx_free(((struct dp_epoch_cell *)k->rx_cell)->rx);
+		dp_epoch_tx_free(((struct dp_epoch_cell *)k->tx_cell)->tx);
+		explicit_bzero(k->rx_cell, sizeof(struct dp_epoch_cell));
+		explicit_bzero(k->tx_cell, sizeof(struct dp_epoch_cell));
+		return;
+	}
+	dp_legacy_cell_done((struct dp_legacy_cell *)k->rx_cell);
+	dp_legacy_cell_done((struct dp_legacy_cell *)k->tx_cell);
+}
+
+static int epoch_keys(struct dp_legacy *l, struct shm_key_slot *k, struct dp_legacy_epochs at)
+{
+	struct dp_epoch_cell *rx = (struct dp_epoch_cell *)k->rx_cell;
+	struct dp_epoch_cell *tx = (struct dp_epoch_cell *)k->tx_cell;
+
+	rx->rx = dp_epoch_rx_create(l->crypto, k->cipher, k->rx_raw.cipher_key, at.rx);
+	tx->tx = dp_epoch_tx_create(l->crypto, k->cipher, k->tx_raw.cipher_key, at.tx);
+	if (rx->rx != NULL && tx->tx != NULL)
+		return 0;
+	dp_epoch_rx_free(rx->rx);
+	dp_epoch_tx_free(tx->tx);
+	rx->rx = NULL;
+	tx->tx = NULL;
+	return -ENOMEM;
+}
+
+int dp_legacy_keys(struct dp_legacy *l, struct shm_key_slot *k, struct dp_legacy_epochs at)
 {
 	struct dp_legacy_cell *rx = (struct dp_legacy_cell *)k->rx_cell;
 	struct dp_legacy_cell *tx = (struct dp_legacy_cell *)k->tx_cell;
-	int rc = dp_legacy_expand(l->crypto, k->cipher, k->digest, k->rx_raw.cipher_key,
-		k->rx_raw.hmac_key, false, rx);
+	int rc;
 
+	if (k->flags & SHM_DIR_EPOCH)
+		return epoch_keys(l, k, at);
+	rc = dp_legacy_expand(l->crypto, k->cipher, k->digest, k->rx_raw.cipher_key,
+		k->rx_raw.hmac_key, false, rx);
 	if (rc < 0)
 		return rc;
 	rc = dp_legacy_expand(l->crypto, k->cipher, k->digest, k->tx_raw.cipher_key,
@@ -70,6 +113,8 @@ bool dp_legacy_long_ids(uint8_t dir_flags, uint8_t cipher)
 
 uint64_t dp_legacy_first_id(uint8_t dir_flags, const struct shm_cmd_key *c)
 {
+	if (dir_flags & SHM_DIR_EPOCH)
+		return 1ull << OVPN_EPOCH_COUNTER_BITS | 1;
 	return dp_legacy_long_ids(dir_flags, c->cipher) ? ovpn_long_id(c->net_time, 1) : 1;
 }
 
@@ -78,7 +123,7 @@ void dp_legacy_shape(struct dp_core *core, uint32_t slot, uint8_t cipher, uint8_
 	struct shm_session *s = &core->session[slot];
 	uint8_t flags = dp_dir_flags(core, slot);
 	struct ovpn_data_shape shape = {
-		.format = dp_format(core, slot),
+		.format = dp_legacy_data_format(core, slot),
 		.static_key = (flags & SHM_DIR_STATIC) != 0,
 		.cipher = (enum ovpn_cipher)cipher,
 		.digest = (enum ovpn_digest)digest,

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "dataplane/crypto/epoch.h"
 #include "dataplane/crypto/legacy.h"
 #include "dataplane/path.h"
 #include "protocol/framing.h"
@@ -34,6 +35,7 @@ struct dp_legacy_item {
 	uint16_t origin; // uplink: worker whose queue it came by
 	uint16_t len; // downlink: bytes of payload
 	bool aead;
+	bool epoch; // neither array: opened and sealed one by one
 	uint8_t delivered; // uplink: what is left to do about the owner
 };
 
@@ -62,9 +64,27 @@ void dp_legacy_core_free(struct dp_legacy_core *c);
 
 // ---- Keys and sessions (legacy.c) --------------------------------------------------------------
 
-// Expand the raw keys of a slot whose cipher isn't AEAD. Returns 0 or -errno. Also main, at
-// restore.
-int dp_legacy_keys(struct dp_legacy *l, struct shm_key_slot *k);
+// Where a key in the epoch format goes on; 1 for a new one.
+struct dp_legacy_epochs {
+	uint16_t rx;
+	uint16_t tx;
+};
+
+// What the cells of a key in the epoch format hold instead of an expanded key.
+struct dp_epoch_cell {
+	struct dp_epoch_rx *rx; // rx_cell only
+	struct dp_epoch_tx *tx; // tx_cell only
+};
+
+// True when the cells point to memory of this process.
+bool dp_legacy_owns(const struct shm_key_slot *k);
+// Free what they point to and wipe the cells.
+void dp_legacy_keys_done(struct shm_key_slot *k);
+// Data format of a session, epoch included.
+enum ovpn_data_format dp_legacy_data_format(const struct dp_core *core, uint32_t slot);
+// Expand the raw keys of a slot whose cipher isn't AEAD or whose format is epoch. Returns 0 or
+// -errno. Also main, at restore.
+int dp_legacy_keys(struct dp_legacy *l, struct shm_key_slot *k, struct dp_legacy_epochs at);
 // First id that a session sends with under a new key.
 uint64_t dp_legacy_first_id(uint8_t dir_flags, const struct shm_cmd_key *c);
 // True when ids are long ones: a time and 32 bits.

@@ -30,6 +30,14 @@ static bool has_cipher(struct dp_worker *w, const struct shm_key_slot *k, uint8_
 		dp_legacy_has(w->legacy->crypto, k->cipher, k->digest);
 }
 
+// Epoch of a packet-id in the epoch format; the first when there was none yet.
+static uint16_t epoch_of(uint64_t id)
+{
+	uint16_t epoch = (uint16_t)(id >> OVPN_EPOCH_COUNTER_BITS);
+
+	return epoch != 0 ? epoch : 1;
+}
+
 // One key slot. What was not complete, or was on its way out, is wiped.
 static void restore_key(struct dp_core *core, uint32_t slot, unsigned which)
 {
@@ -44,7 +52,7 @@ static void restore_key(struct dp_core *core, uint32_t slot, unsigned which)
 		atomic_load_explicit(&s->rx_key[which].installed, memory_order_acquire) == 1;
 
 	if (ok && k->stamp != dp_crypto_stamp(w->crypto))
-		ok = dp_key_expand(w, k) == 0;
+		ok = dp_key_expand(w, k, epoch_of(s->window[which].top), epoch_of(next)) == 0;
 	if (!ok) {
 		explicit_bzero(k, sizeof(*k));
 		atomic_store_explicit(&s->rx_key[which].installed, 0, memory_order_relaxed);
@@ -52,7 +60,8 @@ static void restore_key(struct dp_core *core, uint32_t slot, unsigned which)
 	}
 	if (flags & SHM_DIR_LEGACY)
 		dp_legacy_shape(core, slot, k->cipher, k->digest);
-	if (next <= OVPN_PACKET_ID_MAX || dp_legacy_long_ids(flags, k->cipher))
+	if (next <= OVPN_PACKET_ID_MAX || dp_legacy_long_ids(flags, k->cipher) ||
+		(flags & SHM_DIR_EPOCH) != 0)
 		atomic_store_explicit(
 			&s->tx_key[which].next, next + ID_MARGIN, memory_order_relaxed);
 }

@@ -91,6 +91,10 @@ static int prepare(struct dp_worker *w, struct rte_mbuf *m, unsigned which,
 	meta->which = (uint8_t)which;
 	item->m = m;
 	item->delivered = 0;
+	item->aead = false;
+	item->epoch = (dp_dir_flags(w->core, meta->slot) & SHM_DIR_EPOCH) != 0;
+	if (item->epoch)
+		return meta->data_len > OVPN_DATA_EPOCH_OVERHEAD ? 0 : refuse(DP_DROP_truncated);
 	item->aead = ovpn_cipher_is_aead(
 		(enum ovpn_cipher)dp_session(w, meta->slot)->rx_key[which].cipher);
 	if (item->aead) {
@@ -148,16 +152,51 @@ static int take_id(struct dp_worker *w, struct dp_meta *meta, const struct dp_le
 	return 0;
 }
 
-static int accept_id(struct dp_worker *w, struct rte_mbuf *m, uint8_t cipher, bool *ret_newest)
+static struct dp_epoch_rx *epoch_rx(struct dp_worker *w, const struct dp_meta *meta)
+{
+	struct shm_key_slot *k = &w->core->keys[meta->slot].key[meta->which];
+
+	return ((struct dp_epoch_cell *)k->rx_cell)->rx;
+}
+
+// The window of the session is over whole ids of the current epoch; when that changes, the window
+// becomes that of the epoch before, if there was one.
+static int accept_epoch(struct dp_worker *w, const struct dp_meta *meta, struct ovpn_replay *win)
+{
+	struct dp_epoch_rx *rx = epoch_rx(w, meta);
+	uint16_t epoch = (uint16_t)(meta->long_id >> OVPN_EPOCH_COUNTER_BITS);
+	uint16_t seen = (uint16_t)(win->top >> OVPN_EPOCH_COUNTER_BITS);
+
+	if (epoch != rx->current.epoch)
+		return ovpn_replay_accept(&rx->previous_window, meta->long_id);
+	if (seen != epoch) {
+		if (seen == rx->previous.epoch)
+			rx->previous_window = *win;
+		else
+			memset(&rx->previous_window, 0, sizeof(rx->previous_window));
+	}
+	return ovpn_replay_accept(win, meta->long_id);
+}
+
+static int accept_any(struct dp_worker *w, const struct dp_meta *meta, struct ovpn_replay *win)
+{
+	uint8_t flags = dp_dir_flags(w->core, meta->slot);
+	uint8_t cipher = dp_session(w, meta->slot)->rx_key[meta->which].cipher;
+
+	if (flags & SHM_DIR_EPOCH)
+		return accept_epoch(w, meta, win);
+	return dp_legacy_long_ids(flags, cipher) ? ovpn_replay_accept_long(win, meta->long_id)
+						 : ovpn_replay_accept(win, meta->long_id);
+}
+
+static int accept_id(struct dp_worker *w, struct rte_mbuf *m, bool *ret_newest)
 {
 	struct dp_meta *meta = dp_meta(m);
 	struct shm_session *s = dp_session(w, meta->slot);
 	struct ovpn_replay *win = &s->window[meta->which];
 	bool newest = dp_is_newest(s, meta->which, meta->long_id);
 	uint32_t index = atomic_load_explicit(&s->endpoint_index, memory_order_relaxed);
-	int rc = dp_legacy_long_ids(dp_dir_flags(w->core, meta->slot), cipher)
-		? ovpn_replay_accept_long(win, meta->long_id)
-		: ovpn_replay_accept(win, meta->long_id);
+	int rc = accept_any(w, meta, win);
 
 	if (rc == -EINVAL)
 		return refuse(DP_DROP_packet_id_zero);
@@ -272,7 +311,6 @@ static void complete(struct dp_worker *w, struct dp_legacy_item *item)
 	const struct dp_legacy *l = w->legacy;
 	struct rte_mbuf *m = item->m;
 	struct dp_meta *meta = dp_meta(m);
-	uint8_t cipher = dp_session(w, meta->slot)->rx_key[meta->which].cipher;
 	struct shm_endpoint from;
 	bool newest = false;
 	uint8_t *p = NULL;
@@ -280,14 +318,17 @@ static void complete(struct dp_worker *w, struct dp_legacy_item *item)
 	int rc = 0;
 
 	dp_frame_endpoint(m, &from); // reassembly overwrites the headers
-	if (item->aead) {
+	if (item->epoch) {
+		p = rte_pktmbuf_mtod_offset(m, uint8_t *, meta->data_off) + OVPN_DATA_EPOCH_HEAD;
+		len = meta->data_len - OVPN_DATA_EPOCH_OVERHEAD;
+	} else if (item->aead) {
 		p = l->aead[item->index].data;
 		len = l->aead[item->index].len;
 	} else {
 		rc = take_id(w, meta, &l->old[item->index], &p, &len);
 	}
 	if (rc == 0)
-		rc = accept_id(w, m, cipher, &newest);
+		rc = accept_id(w, m, &newest);
 	if (rc == 0) {
 		rc = deframe(w, m, p, len);
 		if (rc == 0) {
@@ -314,13 +355,30 @@ static bool other_key(struct dp_worker *w, struct dp_legacy_item *item)
 	unsigned which = meta->which ^ 1u;
 	struct dp_legacy_op op;
 
-	if (item->aead || !usable(s, which, meta->key_id) ||
+	if (item->aead || item->epoch || !usable(s, which, meta->key_id) ||
 		ovpn_cipher_is_aead((enum ovpn_cipher)s->rx_key[which].cipher))
 		return false;
 	meta->which = (uint8_t)which;
 	if (prepare_old(w, m, &op) < 0 || dp_legacy_open(w->legacy->crypto, &op, 1) != 1)
 		return false;
 	w->legacy->old[item->index] = op;
+	return true;
+}
+
+// One packet in the epoch format. Our own packets follow the peer's epoch.
+static bool open_epoch(struct dp_worker *w, struct rte_mbuf *m)
+{
+	struct dp_meta *meta = dp_meta(m);
+	struct dp_epoch_rx *rx = epoch_rx(w, meta);
+	struct shm_key_slot *k = &w->core->keys[meta->slot].key[meta->which];
+	struct dp_epoch_tx *tx = ((struct dp_epoch_cell *)k->tx_cell)->tx;
+
+	if (dp_epoch_open(w->legacy->crypto, rx,
+		    rte_pktmbuf_mtod_offset(m, uint8_t *, meta->data_off), meta->data_len,
+		    &meta->long_id) < 0)
+		return false;
+	if (atomic_load_explicit(&tx->want, memory_order_relaxed) != dp_epoch_want(rx))
+		atomic_store_explicit(&tx->want, dp_epoch_want(rx), memory_order_relaxed);
 	return true;
 }
 
@@ -377,7 +435,9 @@ void dp_stage_legacy_open(struct dp_worker *w)
 	(void)dp_legacy_open(l->crypto, l->old, old_n);
 	for (uint16_t i = 0; i < n; i++) {
 		struct dp_legacy_item *item = &l->item[i];
-		bool ok = item->aead ? l->aead[item->index].ok : l->old[item->index].ok;
+		bool ok = item->epoch ? open_epoch(w, item->m)
+			: item->aead  ? l->aead[item->index].ok
+				      : l->old[item->index].ok;
 
 		if (ok || other_key(w, item))
 			complete(w, item);

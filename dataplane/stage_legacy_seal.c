@@ -11,6 +11,7 @@
 // fragment header 4, compression 2. More than a buffer's headroom, so some packets are copied.
 #define FRONT_MAX 160u
 #define BACK_MAX 18u // padding and the byte of swap framing
+#define EPOCH_REKEY 0xF000u // from this epoch on a new key is asked for
 #define SHORT_ID_LEN 4u
 #define LONG_ID_LEN 8u
 
@@ -138,6 +139,33 @@ static void put_old(struct dp_worker *w, struct rte_mbuf *m, unsigned which, uin
 	}
 }
 
+// Epoch, id, encryption: each by itself, since the key may change from one packet to the next.
+static bool put_epoch(struct dp_worker *w, struct rte_mbuf *m, unsigned which)
+{
+	struct dp_legacy *l = w->legacy;
+	uint32_t slot = dp_meta(m)->slot;
+	struct shm_tx_key *key = &dp_session(w, slot)->tx_key[which];
+	struct shm_key_slot *k = &w->core->keys[slot].key[which];
+	struct dp_epoch_tx *tx = ((struct dp_epoch_cell *)k->tx_cell)->tx;
+	uint16_t len = (uint16_t)rte_pktmbuf_pkt_len(m);
+	uint64_t id = dp_epoch_draw(
+		l->crypto, tx, atomic_load_explicit(&key->next, memory_order_relaxed), len);
+	uint8_t *head;
+
+	if (id == 0) {
+		dp_drop(w, m, DP_DROP_tx_id_exhausted);
+		return false;
+	}
+	if (id >> OVPN_EPOCH_COUNTER_BITS >= EPOCH_REKEY && (id & 0xffff) == 1)
+		dp_event(w, SHM_EVENT_REKEY, slot, (uint16_t)which, NULL, NULL);
+	atomic_store_explicit(&key->next, id + 1, memory_order_relaxed);
+	(void)rte_pktmbuf_append(m, OVPN_AEAD_TAG_LEN); // with_room() made sure of it
+	head = dp_prepend(m, OVPN_DATA_EPOCH_HEAD);
+	ovpn_data_put_head(head, OVPN_DATA_FORMAT_EPOCH, key->key_id, slot, id);
+	dp_epoch_seal(l->crypto, tx, head, len);
+	return true;
+}
+
 // One datagram's worth of framed payload, with room around it.
 static void seal_one(struct dp_worker *w, struct rte_mbuf *m, unsigned which, uint16_t payload)
 {
@@ -145,7 +173,8 @@ static void seal_one(struct dp_worker *w, struct rte_mbuf *m, unsigned which, ui
 	uint32_t slot = dp_meta(m)->slot;
 	struct dp_legacy_item *item = &l->tx_item[l->tx_n];
 	bool is_static = (dp_dir_flags(w->core, slot) & SHM_DIR_STATIC) != 0;
-	uint64_t id = draw(w, slot, which, is_static);
+	bool epoch = (dp_dir_flags(w->core, slot) & SHM_DIR_EPOCH) != 0;
+	uint64_t id = epoch ? 1 : draw(w, slot, which, is_static);
 
 	if (id == 0) {
 		dp_drop(w, m, DP_DROP_tx_id_exhausted);
@@ -153,10 +182,15 @@ static void seal_one(struct dp_worker *w, struct rte_mbuf *m, unsigned which, ui
 	}
 	item->m = m;
 	item->len = payload;
-	item->aead =
+	item->epoch = epoch;
+	item->aead = !epoch &&
 		ovpn_cipher_is_aead((enum ovpn_cipher)dp_session(w, slot)->tx_key[which].cipher);
 	item->index = item->aead ? l->tx_aead_n : l->tx_old_n;
-	if (item->aead)
+	if (epoch && !put_epoch(w, m, which))
+		return;
+	if (epoch)
+		dp_count(w, DP_COUNT_encrypted, 1);
+	else if (item->aead)
 		put_aead(w, m, which, id);
 	else
 		put_old(w, m, which, id);
@@ -169,7 +203,7 @@ static size_t piece_max(struct dp_worker *w, uint32_t slot, unsigned which)
 {
 	const struct shm_session *s = dp_session(w, slot);
 	struct ovpn_data_shape shape = {
-		.format = dp_format(w->core, slot),
+		.format = dp_legacy_data_format(w->core, slot),
 		.static_key = (dp_dir_flags(w->core, slot) & SHM_DIR_STATIC) != 0,
 		.cipher = (enum ovpn_cipher)s->tx_key[which].cipher,
 		.digest = (enum ovpn_digest)s->tx_key[which].digest,
@@ -250,7 +284,9 @@ static void finish(struct dp_worker *w, const struct dp_legacy_item *item)
 	struct rte_mbuf *m = item->m;
 	struct dp_meta *meta = dp_meta(m);
 	struct shm_session *s = dp_session(w, meta->slot);
-	bool ok = item->aead ? l->tx_aead[item->index].ok : l->tx_old[item->index].ok;
+	bool ok = item->epoch ? true
+		: item->aead  ? l->tx_aead[item->index].ok
+			      : l->tx_old[item->index].ok;
 	struct shm_endpoint ep;
 
 	if (!ok || shm_endpoint_read(s, &ep) < 0) {

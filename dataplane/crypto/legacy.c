@@ -9,6 +9,7 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
+#include "dataplane/crypto/legacy_mb.h"
 #include "dataplane/crypto/ossl.h"
 
 #define HASH_BLOCK_MAX 128u
@@ -251,6 +252,39 @@ static IMB_JOB *empty_job(IMB_MGR *mb, const struct dp_legacy_op *op)
 	job->msg_len_to_cipher_in_bytes = 0;
 	job->msg_len_to_hash_in_bytes = 0;
 	return job;
+}
+
+IMB_MGR *dp_legacy_mb(struct dp_legacy_crypto *c)
+{
+	return c->mb;
+}
+
+void dp_legacy_chacha(IMB_MGR *mb, const uint8_t *key, const uint8_t *nonce, const uint8_t *aad,
+	uint8_t aad_len, uint8_t *text, uint16_t len, bool seal, uint8_t *tag)
+{
+	IMB_JOB *job = next_job(mb);
+
+	job->enc_keys = key;
+	job->dec_keys = key;
+	job->key_len_in_bytes = 32;
+	job->src = text;
+	job->dst = text;
+	job->cipher_start_src_offset_in_bytes = 0;
+	job->msg_len_to_cipher_in_bytes = len;
+	job->hash_start_src_offset_in_bytes = 0;
+	job->msg_len_to_hash_in_bytes = len;
+	job->iv = nonce;
+	job->iv_len_in_bytes = OVPN_AEAD_NONCE_LEN;
+	job->auth_tag_output = tag;
+	job->auth_tag_output_len_in_bytes = OVPN_AEAD_TAG_LEN;
+	job->u.CHACHA20_POLY1305.aad = aad;
+	job->u.CHACHA20_POLY1305.aad_len_in_bytes = aad_len;
+	job->cipher_mode = IMB_CIPHER_CHACHA20_POLY1305;
+	job->hash_alg = IMB_AUTH_CHACHA20_POLY1305;
+	job->cipher_direction = seal ? IMB_DIR_ENCRYPT : IMB_DIR_DECRYPT;
+	job->chain_order = seal ? IMB_ORDER_CIPHER_HASH : IMB_ORDER_HASH_CIPHER;
+	(void)IMB_SUBMIT_JOB_NOCHECK(mb);
+	flush(mb);
 }
 
 unsigned dp_legacy_seal(struct dp_legacy_crypto *c, struct dp_legacy_op *op, unsigned n)
