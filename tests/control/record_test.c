@@ -190,3 +190,17 @@ GTC_TEST(record, handshakes_are_remembered)
 	ctl_records_done(&r);
 	(void)close(fd);
 }
+
+GTC_TEST(record, token_key_is_kept)
+{
+	uint8_t first[32] = { 1, 2, 3 }, second[32] = { 4 };
+	struct ctl_records r;
+	int fd;
+
+	make(&r, &fd);
+	ctl_records_token_key(&r, first); // none is there: this one is stored
+	ctl_records_token_key(&r, second);
+	GTC_EXPECT_MEM(second, first, sizeof(first));
+	ctl_records_done(&r);
+	(void)close(fd);
+}
