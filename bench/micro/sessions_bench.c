@@ -17,6 +17,7 @@ struct lab {
 	struct pg_fleet fleet;
 	struct pg_batch batch;
 	struct pg_samples one, many, ratio, install;
+	struct pg_samples keys_one, keys_many; // decryption alone
 };
 
 static int install_step(struct lab *l, uint32_t first)
@@ -77,6 +78,35 @@ static int time_packets(struct lab *l, uint32_t sessions, uint16_t len, double *
 	return -EIO;
 }
 
+// Cycles a packet of decryption alone, with the dataplane's own keys in its own way: what their
+// lines cost a program that does nothing else.
+static double time_keys(struct lab *l, uint32_t sessions, uint16_t len)
+{
+	uint64_t start;
+
+	pg_batch_up(&l->batch, &l->fleet, sessions, len);
+	for (unsigned i = 0; i < N; i++)
+		l->batch.op[i].cell = pg_host_cell(l->host, l->batch.slot[i], true);
+	start = pg_tsc();
+	for (unsigned i = 0; i < N; i += PG_MICRO_BATCH) {
+		for (unsigned k = 0; k < DP_CRYPTO_AHEAD; k++)
+			dp_crypto_prefetch(&l->batch.op[i + k]);
+		(void)dp_crypto_open(l->fleet.crypto, &l->batch.op[i], PG_MICRO_BATCH);
+	}
+	return (double)(pg_tsc() - start) / N;
+}
+
+static int add_keys(struct lab *l, uint32_t sessions, uint16_t len)
+{
+	bool quiet = pg_noise_quiet(pg_noise_probe());
+	double one = time_keys(l, 1, len), many = time_keys(l, sessions, len);
+	int rc;
+
+	quiet = pg_noise_quiet(pg_noise_probe()) && quiet;
+	rc = pg_samples_add(&l->keys_one, one, quiet);
+	return rc < 0 ? rc : pg_samples_add(&l->keys_many, many, quiet);
+}
+
 static int round_of(struct lab *l, uint32_t sessions, uint16_t len)
 {
 	double one, many;
@@ -116,12 +146,18 @@ static void report(struct pg_micro *m, struct lab *l, uint16_t len)
 	struct pg_figure one = { .id = id, .unit = "cycles" };
 	struct pg_figure many = { .id = id, .unit = "cycles" };
 	struct pg_figure ratio = { .id = id, .unit = "of one" };
+	struct pg_figure keys = { .id = id, .unit = "cycles" };
 
 	one.summary = pg_samples_summary(&l->one);
 	many.summary = pg_samples_summary(&l->many);
 	many.reference = one.summary.median;
 	many.ratio = many.summary.median / many.reference;
 	ratio.summary = pg_samples_summary(&l->ratio);
+	keys.summary = pg_samples_summary(&l->keys_many);
+	keys.reference = pg_samples_summary(&l->keys_one).median;
+	keys.ratio = keys.summary.median / keys.reference;
+	(void)snprintf(id, sizeof(id), "sessions.keys.%u.%u.cycles", len, m->sessions);
+	pg_report_add(&m->report, &keys);
 	(void)snprintf(id, sizeof(id), "sessions.ring.%u.1.cycles", len);
 	pg_report_add(&m->report, &one);
 	(void)snprintf(id, sizeof(id), "sessions.ring.%u.%u.cycles", len, m->sessions);
@@ -146,9 +182,12 @@ int pg_micro_sessions(struct pg_micro *m)
 		pg_report_add(&m->report, &f);
 	}
 	for (unsigned s = 0; s < 2 && rc == 0; s++) {
-		l->one.n = l->many.n = l->ratio.n = 0;
-		while (rc == 0 && !pg_samples_enough(&l->ratio, m->rounds))
+		l->one.n = l->many.n = l->ratio.n = l->keys_one.n = l->keys_many.n = 0;
+		while (rc == 0 && !pg_samples_enough(&l->ratio, m->rounds)) {
 			rc = round_of(l, m->sessions, sizes[s]);
+			if (rc == 0)
+				rc = add_keys(l, m->sessions, sizes[s]);
+		}
 		if (rc == 0)
 			report(m, l, sizes[s]);
 	}
@@ -158,6 +197,8 @@ int pg_micro_sessions(struct pg_micro *m)
 	pg_samples_done(&l->many);
 	pg_samples_done(&l->ratio);
 	pg_samples_done(&l->install);
+	pg_samples_done(&l->keys_one);
+	pg_samples_done(&l->keys_many);
 	if (l->host != NULL)
 		pg_batch_done(&l->batch);
 	l->host = pg_host_free(l->host);
