@@ -42,6 +42,7 @@ peer() {
 }
 
 works() {
+	await 10 "tunnel $1 to carry a first ping" works_soon "$1"
 	on laptop ping -c 5 -i 0.05 -W 2 -s "${2-56}" -q "10.9.$1.1" >"$W/ping.log"
 	grep -q ' 5 received' "$W/ping.log" || fail "tunnel $1: $(grep received "$W/ping.log")"
 }
