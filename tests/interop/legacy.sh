@@ -65,6 +65,15 @@ cbc AES-128-CFB SHA1
 cbc AES-256-OFB SHA512
 try 'BF-CBC MD5' BF-CBC "auth MD5$sweak" "data-ciphers BF-CBC|auth MD5$cweak" BF-CBC
 try 'none SHA256' none 'auth SHA256' 'data-ciphers none|auth SHA256'
+# Old configurations, played by 2.6: a client with a compression context, a client that fragments,
+# and releases that don't negotiate.
+if [ "$SERVER$CLIENT" = vispopenvpn ]; then
+	try 'comp-lzo' AES-256-GCM '' 'data-ciphers AES-256-GCM|comp-lzo|allow-compression asym' 'stub-v2'
+	try 'compat-mode 2.4' AES-256-GCM:AES-256-CBC 'auth SHA256' \
+		'compat-mode 2.4.0|data-ciphers AES-256-CBC|cipher AES-256-CBC|auth SHA256' AES-256-CBC
+	try 'auth of the client' AES-256-CBC 'auth SHA1' 'data-ciphers AES-256-CBC|auth SHA512' SHA512
+	try 'fragment' AES-256-GCM 'fragment 1200' 'data-ciphers AES-256-GCM|fragment 1200'
+fi
 [ "$full" = 0 ] || {
 	for cipher in AES-128-CBC AES-192-CBC AES-256-CBC CAMELLIA-128-CBC CAMELLIA-256-CBC; do
 		for digest in SHA1 SHA256 SHA512; do cbc $cipher $digest; done
