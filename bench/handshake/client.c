@@ -22,6 +22,10 @@
 
 int pg_hs_setup_texts(struct pg_hs_setup *setup)
 {
+	// Without the dynamic key, which a renegotiation would have to use.
+	const uint64_t iv_proto = setup->impostor == NULL
+		? IV_PROTO
+		: IV_PROTO & ~(uint64_t)OVPN_IV_PROTO_DYN_TLS_CRYPT;
 	const struct ovpn_options options = {
 		.key_direction = -1, .cipher = OVPN_CIPHER_BF_CBC, .digest = OVPN_DIGEST_SHA1
 	};
@@ -38,7 +42,7 @@ int pg_hs_setup_texts(struct pg_hs_setup *setup)
 	ovpn_peer_info_add_u64(&t, "IV_MTU", 1600);
 	ovpn_peer_info_add(&t, "IV_NCP", "2");
 	ovpn_peer_info_add(&t, "IV_CIPHERS", "AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305");
-	ovpn_peer_info_add_u64(&t, "IV_PROTO", IV_PROTO);
+	ovpn_peer_info_add_u64(&t, "IV_PROTO", iv_proto);
 	ovpn_peer_info_add(&t, "IV_LZO_STUB", "1");
 	ovpn_peer_info_add(&t, "IV_COMP_STUB", "1");
 	ovpn_peer_info_add(&t, "IV_COMP_STUBv2", "1");
@@ -96,6 +100,10 @@ static void on_push_reply(struct pg_hs_client *c, const char *text, size_t len, 
 		return;
 	}
 	c->took_ns = now_ns - c->started_ns;
+	if (c->setup->impostor != NULL) {
+		c->state = PG_HS_CHANGING;
+		return;
+	}
 	if (ovpn_tls_conn_write(c->tls, "EXIT", 5) < 0)
 		failed(c, "EXIT can't be written");
 	else
@@ -177,6 +185,22 @@ static void step(struct pg_hs_client *c, uint64_t now_ns)
 		c->state = PG_HS_GONE;
 }
 
+// A soft reset whose TLS connection shows another certificate than the session's.
+static void change(struct pg_hs_client *c, uint64_t now_ns)
+{
+	if (!ovpn_channel_all_acked(&c->ch))
+		return;
+	if (ovpn_channel_soft_reset(&c->ch, NULL, now_ns / 1000000) < 0) {
+		failed(c, "no renegotiation can begin");
+		return;
+	}
+	c->tls = ovpn_tls_conn_free(c->tls);
+	c->tls = ovpn_tls_conn_create(c->setup->impostor);
+	c->state = PG_HS_TLS;
+	if (c->tls == NULL)
+		failed(c, "out of memory");
+}
+
 int pg_hs_begin(struct pg_hs_client *c, const struct pg_hs_setup *setup, struct ovpn_tls_ctx *tls,
 	struct in_addr from, uint64_t now_ns)
 {
@@ -223,6 +247,8 @@ void pg_hs_receive(struct pg_hs_client *c, uint64_t now_ns)
 		(void)ovpn_channel_recv(&c->ch, dgram, (size_t)n, now_ns / 1000000,
 			&events); // bad ones don't count
 	step(c, now_ns);
+	if (c->state == PG_HS_CHANGING)
+		change(c, now_ns);
 	output(c, now_ns);
 }
 

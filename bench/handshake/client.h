@@ -16,6 +16,7 @@ enum pg_hs_state {
 	PG_HS_TLS, // up to our key-method-2
 	PG_HS_KEY, // waits for the server's
 	PG_HS_PUSH, // waits for PUSH_REPLY
+	PG_HS_CHANGING, // waits until it may renegotiate under another name
 	PG_HS_LEAVING, // has all it wants; EXIT waits for its acknowledgement
 	PG_HS_FAILED,
 	PG_HS_GONE, // the EXIT was acknowledged
@@ -26,6 +27,7 @@ struct pg_hs_setup {
 	struct sockaddr_in server;
 	struct ovpn_channel_config channel;
 	const struct ovpn_wrap_keys *wrap; // NULL: none
+	struct ovpn_tls_ctx *impostor; // renegotiate with this certificate; NULL: leave instead
 	char options[512];
 	size_t options_len;
 	char peer_info[512];

@@ -57,6 +57,7 @@ struct arguments {
 	double warm_s;
 	double seconds;
 	uint64_t limit;
+	bool impostor;
 	pid_t pid[PIDS_MAX];
 	unsigned pids;
 };
@@ -84,6 +85,7 @@ static void usage(FILE *to)
 		"  --warm SECONDS      before anything is counted (default 0.5)\n"
 		"  --seconds SECONDS   for how long it counts (default 3)\n"
 		"  --limit N           end after so many handshakes\n"
+		"  --impostor          renegotiate with the last certificate instead of leaving\n"
 		"  --watch PID         a process of the server, several times\n"
 		"  --json FILE         write what was measured\n",
 		to);
@@ -171,6 +173,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
 		{ "warm", required_argument, NULL, 'w' },
 		{ "seconds", required_argument, NULL, 'd' },
 		{ "limit", required_argument, NULL, 'l' },
+		{ "impostor", no_argument, NULL, 'i' },
 		{ "watch", required_argument, NULL, 'p' },
 		{ "json", required_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
@@ -190,6 +193,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
 		case 'w': a->warm_s = strtod(optarg, NULL); break;
 		case 'd': a->seconds = strtod(optarg, NULL); break;
 		case 'l': a->limit = strtoull(optarg, NULL, 10); break;
+		case 'i': a->impostor = true; break;
 		case 'j': a->json = optarg; break;
 		case 'p':
 			if (a->pids == PIDS_MAX)
@@ -228,6 +232,10 @@ static int setup(struct bench *b, const struct arguments *a)
 	b->sources = ntohl(from.s_addr);
 	if (parse_server(a->server, &b->setup.server) < 0 || load_certs(b, a) < 0)
 		return -1;
+	if (a->impostor)
+		b->setup.impostor = b->tls[--b->certs];
+	if (b->certs == 0)
+		return fail("--impostor", "wants two certificates");
 	if (a->tls_crypt != NULL && load_tls_crypt(b, a->tls_crypt) < 0)
 		return -1;
 	return pg_hs_setup_texts(&b->setup) < 0 ? fail("set-up", "texts too long") : 0;
@@ -417,7 +425,7 @@ int main(int argc, char **argv)
 		rc = measure(&b, &a);
 	for (unsigned i = 0; b.client != NULL && i < b.clients; i++)
 		pg_hs_end(&b.client[i]);
-	for (unsigned i = 0; i < b.certs; i++)
+	for (unsigned i = 0; i < CERTS_MAX; i++)
 		b.tls[i] = ovpn_tls_ctx_unref(b.tls[i]);
 	free(b.client);
 	free(b.took_ms);
