@@ -351,6 +351,14 @@ double pg_result_loss(const struct pg_result *r)
 	return wanted == 0 ? 0 : 1 - came / wanted;
 }
 
+// Did the generator offer what it should have?
+static bool kept_pace(const struct pg_result *r)
+{
+	double did = (double)(r->up.sent + r->up.refused + r->down.sent + r->down.refused);
+
+	return did >= 0.99 * r->offered * r->seconds;
+}
+
 int pg_trial_search(struct pg_ends *e, struct pg_load *l, const struct pg_trial *t, double loss,
 	struct pg_result *ret_result)
 {
@@ -370,7 +378,7 @@ int pg_trial_search(struct pg_ends *e, struct pg_load *l, const struct pg_trial 
 		if (t->progress)
 			(void)fprintf(
 				stderr, "%.0f packets/s: loss %.6f\n", one.pps, pg_result_loss(r));
-		if (pg_result_loss(r) <= loss) {
+		if (pg_result_loss(r) <= loss && kept_pace(r)) {
 			low = one.pps;
 			*ret_result = *r;
 		} else {
