@@ -213,7 +213,7 @@ void vc_mobility_moved(struct vc_client *c, const struct vc_path *path)
 		// peer-id the server could not know whose it is.
 		retire(c, c->link.cur);
 		use(c, sock);
-		if (!c->session.v2)
+		if (!c->session.v2 && !c->session.pushed.mobility_lazy)
 			vc_client_again(c, "the address changed", 0);
 		return;
 	}
