@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "protocol/ssl/tls_ctx.h"
 
@@ -275,9 +274,10 @@ bool ctl_crl_dir_revoked(const char *dir, const char *serial)
 	char path[4096];
 	BIGNUM *number = NULL;
 	char *text = BN_hex2bn(&number, serial) > 0 ? BN_bn2dec(number) : NULL;
+	struct stat st;
 	int n = text != NULL ? snprintf(path, sizeof(path), "%s/%s", dir, text) : -1;
 	bool revoked =
-		n < 0 || (size_t)n >= sizeof(path) || access(path, F_OK) == 0 || errno != ENOENT;
+		n < 0 || (size_t)n >= sizeof(path) || stat(path, &st) == 0 || errno != ENOENT;
 
 	OPENSSL_free(text);
 	BN_free(number);

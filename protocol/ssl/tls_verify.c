@@ -5,8 +5,8 @@
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "protocol/ssl/tls_private.h"
 
@@ -220,6 +220,7 @@ static bool name_fits(const struct ovpn_tls_conn *conn, const X509 *cert)
 static bool dir_revokes(const char *dir, const X509 *cert)
 {
 	char path[4096];
+	struct stat st;
 	BIGNUM *number = ASN1_INTEGER_to_BN(X509_get0_serialNumber(cert), NULL);
 	char *text = number != NULL ? BN_bn2dec(number) : NULL;
 	int n = -1;
@@ -228,7 +229,7 @@ static bool dir_revokes(const char *dir, const X509 *cert)
 	if (text != NULL)
 		n = snprintf(path, sizeof(path), "%s/%s", dir, text);
 	if (n > 0 && (size_t)n < sizeof(path))
-		revoked = access(path, F_OK) == 0 || errno != ENOENT;
+		revoked = stat(path, &st) == 0 || errno != ENOENT;
 	OPENSSL_free(text);
 	BN_free(number);
 	return revoked;

@@ -39,6 +39,10 @@ down() {
 }
 said() { [ "$(log_count "$1" "$2")" -gt 0 ] || [ "$(log_count $server_log "$2")" -gt 0 ]; }
 
+# Control looks once a second.
+looks=0
+looked_again() { [ $((looks++)) -ge 100 ]; }
+
 begin() { # LINE...
 	rm -f "$W/$server_log.log"
 	server_config "tmp-dir $W/seen" 'script-security 2' "$@"
@@ -117,6 +121,9 @@ down mallory 'revoked'
 if [ "$SERVER" = visp ]; then
 	# One that is revoked while it is connected has to go.
 	client_start laptop
+	touch "$W/revoked/12345"
+	await 5 "a second look at the folder" looked_again
+	[ "$(log_count control 'revoked serial')" = 0 ] || fail "a certificate of nobody's ends a session"
 	touch "$W/revoked/$((0x$(openssl x509 -noout -serial -in "$W/pki/laptop.crt" | cut -d = -f 2)))"
 	await 5 "a revoked session to be told" said control 'certificate was revoked'
 	stop laptop || true
