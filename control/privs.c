@@ -88,6 +88,7 @@ int ctl_privs_become(const struct cfg_server *cfg)
 // What libc, libuv, OpenSSL and the sanitizers call after the start.
 static const int allowed[] = {
 	SCMP_SYS(accept4),
+	SCMP_SYS(access),
 	SCMP_SYS(brk),
 	SCMP_SYS(clock_getres),
 	SCMP_SYS(clock_gettime),
@@ -180,6 +181,8 @@ int ctl_privs_confine(void)
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int rc = filter != NULL ? 0 : -ENOMEM;
 
+	if (rc == 0)
+		rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1); // TLS threads run already
 	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]) && rc == 0; i++)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
 	if (rc == 0)

@@ -47,6 +47,15 @@ address() { # SPACE DEVICE
 	ip -n "$(ns "$1")" -4 -j addr show dev "$2" | jq -r '.[].addr_info[0].local'
 }
 
+# All threads of a process are under a system call filter and without new privileges.
+confined() {
+	local task
+	for task in "/proc/${pid[$1]}/task"/*; do
+		grep -q '^Seccomp:.*2' "$task/status" || fail "$1: a thread without a filter"
+		grep -q '^NoNewPrivs:.*1' "$task/status" || fail "$1: a thread may gain privileges"
+	done
+}
+
 pushed_route() { on "$1" ip route get 10.77.1.1 | grep -q 'dev tun'; }
 
 is() { # WHAT GOT WANT
@@ -65,6 +74,9 @@ for topology in subnet net30 p2p; do
 	TXT
 	server "topology $topology" client-to-client
 	clients
+	confined control
+	confined dataplane
+	[ "$CLIENT" = openvpn ] || confined laptop
 	is "fixed address, $topology" "$(address laptop tun1)" 10.8.0.78
 	all_answered behind server 5 10.99.1.1 -i 0.05 -I "$server_inner" ||
 		fail "$topology: the network behind the client doesn't answer"
