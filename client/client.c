@@ -164,7 +164,10 @@ void vc_client_up(struct vc_client *c)
 	vc_log(VC_INFO,
 		"tunnel is up dev=%s address=%s cipher=%s %s mobility=%s path=%s session=%u",
 		c->tunnel.tun.name, cfg_addr_text(&p->tunnel.ifconfig, true, text),
-		ovpn_cipher_info(c->session.cipher)->name, c->session.v2 ? "v2" : "v1",
+		ovpn_cipher_info(c->session.cipher)->name,
+		(p->protocol_flags & CFG_PF_AEAD_EPOCH) != 0 ? "epoch"
+			: c->session.v2			     ? "v2"
+							     : "v1",
 		p->mobility ? "yes" : "no",
 		c->link.cur != NULL ? vc_path_text(&c->link.cur->path, path) : "none",
 		c->session.serial);

@@ -9,11 +9,13 @@ int vc_crypt_init(struct vc_crypt *crypt, const struct vc_crypt_params *params, 
 	const struct vc_crypt_ops *ops;
 	int rc;
 
+	memset(crypt, 0, sizeof(*crypt));
+	if (params->epoch && !ovpn_cipher_is_aead(params->keys->cipher))
+		return -ENOTSUP;
 	switch (ovpn_cipher_info(params->keys->cipher)->mode) {
-	case OVPN_MODE_AEAD: ops = &vc_crypt_aead; break;
+	case OVPN_MODE_AEAD: ops = params->epoch ? &vc_crypt_epoch : &vc_crypt_aead; break;
 	default: ops = &vc_crypt_legacy; break;
 	}
-	memset(crypt, 0, sizeof(*crypt));
 	crypt->seal = seal;
 	crypt->v2 = params->v2;
 	crypt->static_key = params->static_key;

@@ -4,7 +4,7 @@
 // made by the event loop, then handed to the data thread, which alone uses it from then on.
 //
 // A family of ciphers is one file with one struct vc_crypt_ops, chosen in crypt.c by the cipher's
-// mode: crypt_aead.c, data_legacy.c.
+// mode: crypt_aead.c, data_legacy.c; and crypt_epoch.c where the session has that format.
 #pragma once
 
 #include <stdbool.h>
@@ -43,6 +43,7 @@ struct vc_crypt_params {
 	bool static_key; // no opcode, long packet-ids; the keys are cut for both directions
 	uint8_t key_id;
 	bool v2;
+	bool epoch; // the epoch format: AEAD and v2, keys from the TLS exporter
 	uint32_t peer_id;
 	enum cfg_comp comp; // framing, data.c puts it on and takes it off
 };
@@ -66,20 +67,30 @@ struct vc_crypt_ops {
 	// Returns 0 or -EIO.
 	int (*seal)(struct vc_crypt *crypt, uint32_t packet_id, uint8_t *plain, size_t len,
 		uint8_t **ret_dgram, size_t *ret_len);
-	// Open in place, dgram's opcode is P_DATA_V1 or V2. No replay check: that comes after it.
+	// Open in place, dgram's opcode is P_DATA_V1 or V2. No replay check: that comes after it,
+	// unless own_ids; then -EEXIST and -ERANGE are its answers.
 	// After -EBADMSG (too short, wrong tag or padding) dgram's content is undefined.
 	int (*open)(
 		struct vc_crypt *crypt, uint8_t *dgram, size_t len, struct vc_opened *ret_packet);
 	// Bytes from payload to datagram at most, without framing. Also valid before the first
 	// packet.
 	unsigned (*overhead)(const struct vc_crypt *crypt);
+	// The family draws packet-ids and checks for replays itself; the caller's packet_id isn't
+	// used, and seal also returns -EOVERFLOW. The next two are set then.
+	bool own_ids;
+	// A packet was opened and is no replay: what that means for the other direction of the key.
+	// Returns 0 or -EIO.
+	int (*opened)(const struct vc_crypt *open, struct vc_crypt *seal);
+	// True when a new key should be negotiated.
+	bool (*rekey)(const struct vc_crypt *seal);
 };
 
 extern const struct vc_crypt_ops vc_crypt_aead;
+extern const struct vc_crypt_ops vc_crypt_epoch;
 extern const struct vc_crypt_ops vc_crypt_legacy;
 
 // Set up one direction: seal with the client's keys, open with the server's.
-// Returns 0, -ENOTSUP for a cipher that we don't have, -EIO, -ENOMEM.
+// Returns 0, -ENOTSUP for a cipher or format that we don't have, -EIO, -ENOMEM.
 int vc_crypt_init(struct vc_crypt *crypt, const struct vc_crypt_params *params, bool seal);
 
 // Wipe; harmless on an object of zeros.

@@ -177,13 +177,17 @@ int vc_data_seal(struct vc_data *d, uint64_t now_ms, uint8_t *plain, size_t len,
 
 	if (key == NULL)
 		return -ENOKEY;
-	if (key->next_id > OVPN_PACKET_ID_MAX)
+	if (key->next_id > OVPN_PACKET_ID_MAX && !key->seal.ops->own_ids)
 		return -EOVERFLOW;
 	vc_frame_add(key->comp, &plain, &len);
-	id = (uint32_t)key->next_id++; // also after a failure: an id is never used twice
+	id = (uint32_t)key->next_id;
+	if (!key->seal.ops->own_ids)
+		key->next_id++; // also after a failure: an id is never used twice
 	rc = key->seal.ops->seal(&key->seal, id, plain, len, ret_dgram, ret_len);
 	if (rc < 0)
 		return rc;
+	if (key->seal.ops->own_ids && key->seal.ops->rekey(&key->seal))
+		key->next_id = OVPN_PACKET_ID_REKEY; // asks for a new key as an id of ours does
 	key->packets++;
 	key->bytes += len;
 	return 0;
@@ -196,12 +200,16 @@ static int open_with(struct vc_key *key, uint8_t *dgram, size_t len, struct vc_o
 	int rc = key->open.ops->open(&key->open, dgram, len, ret_packet);
 
 	if (rc < 0)
-		return -EBADMSG;
-	// A long packet-id counts within its time, so that a later time is a later id.
-	id = (uint64_t)ret_packet->net_time << 32 | ret_packet->packet_id;
-	rc = ovpn_replay_accept(&key->replay, id);
+		return key->open.ops->own_ids ? rc : -EBADMSG;
+	if (key->open.ops->own_ids) {
+		rc = key->open.ops->opened(&key->open, &key->seal);
+	} else {
+		// A long packet-id counts within its time, so that a later time is a later id.
+		id = (uint64_t)ret_packet->net_time << 32 | ret_packet->packet_id;
+		rc = ovpn_replay_accept(&key->replay, id);
+	}
 	if (rc < 0)
-		return rc == -EINVAL ? -EBADMSG : rc;
+		return rc == -EEXIST || rc == -ERANGE ? rc : -EBADMSG;
 	key->packets++;
 	key->bytes += ret_packet->len;
 	return 0;

@@ -23,7 +23,9 @@ struct vc_key {
 	struct vc_crypt open;
 	struct ovpn_replay replay;
 	uint64_t age; // counts the keys of this process, from 1
-	uint64_t next_id; // packet-id of the next packet; over 32 bits: used up
+	// Packet-id of the next packet; over 32 bits: used up. Of a family with ids of its own: 1,
+	// and OVPN_PACKET_ID_REKEY once it wants a new key.
+	uint64_t next_id;
 	uint64_t active_ms; // used for sending from then on
 	uint64_t expire_ms; // wiped then; VC_DATA_NEVER: not yet retired
 	uint64_t packets; // both directions, for reneg-pkts

@@ -81,7 +81,9 @@ int vc_hello_peer_info(const struct cfg_client *cfg, char *buf, size_t size, siz
 	// The bit of P_DATA_V2 must go with any other one, so that asking for V1 means to say
 	// nothing at all: the server then takes the PRF and waits for PUSH_REQUEST.
 	if (cfg->data_format != CFG_FORMAT_V1)
-		ovpn_peer_info_add_u64(&t, "IV_PROTO", VC_IV_PROTO);
+		ovpn_peer_info_add_u64(&t, "IV_PROTO",
+			VC_IV_PROTO |
+				(cfg->data_format == CFG_FORMAT_EPOCH ? OVPN_IV_PROTO_EPOCH : 0));
 	ovpn_peer_info_add(&t, "IV_LZO_STUB", "1");
 	ovpn_peer_info_add(&t, "IV_COMP_STUB", "1");
 	ovpn_peer_info_add(&t, "IV_COMP_STUBv2", "1");

@@ -20,7 +20,7 @@ static const char usage[] =
 	"  --help          this text\n"
 	"  --version       the version\n"
 	"\n"
-	"Own options: mobility aggressive|lazy|off, data-format v1|v2.\n"
+	"Own options: mobility aggressive|lazy|off, data-format v1|v2|epoch.\n"
 	"Signals: SIGTERM and SIGINT leave, SIGHUP and SIGUSR1 connect anew, SIGUSR2 logs "
 	"counters.\n"
 	"Exit status: 0 after SIGTERM, 1 when the tunnel can't be had, 2 when the profile is "

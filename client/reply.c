@@ -65,6 +65,18 @@ static int select_cipher(struct vc_client *c, const struct vc_slot *slot,
 	return rc;
 }
 
+// The epoch format goes with what it is made of, and only when we offered it: a server that chose
+// it all the same sends what nobody here can open.
+static bool format_usable(
+	const struct vc_client *c, const struct cfg_pushed *pushed, enum ovpn_cipher cipher)
+{
+	if ((pushed->protocol_flags & CFG_PF_AEAD_EPOCH) == 0)
+		return true;
+	return c->cfg->data_format == CFG_FORMAT_EPOCH && ovpn_cipher_is_aead(cipher) &&
+		pushed->peer_id != CFG_PEER_ID_NONE &&
+		(pushed->protocol_flags & CFG_PF_TLS_EKM) != 0;
+}
+
 static void keep_token(struct vc_client *c, const struct cfg_pushed *pushed)
 {
 	if (!pushed->auth_token_set)
@@ -117,6 +129,12 @@ void vc_reply_pushed(struct vc_client *c, struct vc_slot *slot)
 	}
 	if (select_cipher(c, slot, &pushed, &cipher) < 0) {
 		vc_client_fatal(c, "no common cipher with the server");
+		goto done;
+	}
+	if (!format_usable(c, &pushed, cipher)) {
+		vc_client_fatal(c,
+			"the server pushed aead-epoch, which the profile doesn't offer or which "
+			"lacks an AEAD cipher, peer-id or tls-ekm");
 		goto done;
 	}
 	rc = install(c, slot, &pushed, cipher);

@@ -258,6 +258,7 @@ int vc_session_install(struct vc_client *c, struct vc_slot *slot, const struct c
 	params.key_id = slot->ch.key_id;
 	params.v2 = pushed->peer_id != CFG_PEER_ID_NONE;
 	params.peer_id = pushed->peer_id;
+	params.epoch = (pushed->protocol_flags & CFG_PF_AEAD_EPOCH) != 0;
 	params.comp = pushed->tunnel.comp;
 	if (c->cfg->mobility == CFG_MOBILITY_LAZY && pushed->mobility_lazy && !params.v2)
 		params.server_sid = slot->ch.remote_sid;

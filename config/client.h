@@ -70,7 +70,7 @@ struct cfg_dhcp_option {
 };
 
 enum cfg_data_format {
-	CFG_FORMAT_AUTO, // announce all that we can do
+	CFG_FORMAT_AUTO, // as v2
 	CFG_FORMAT_V1, // no peer-id: P_DATA_V1
 	CFG_FORMAT_V2,
 	CFG_FORMAT_EPOCH,

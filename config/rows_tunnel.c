@@ -237,7 +237,7 @@ const struct cfg_directive cfg_rows_tunnel[] = {
 		"lazy: with its next data packet, for P_DATA_V2 alone."),
 	WORKS(P, "mobility", 1, 8, "1 [lazy]", "The server knows reconfiguration Pings."),
 	WORKS(C, "data-format", 1, 1, "v1|v2|epoch",
-		"Data format to announce at most; epoch counts as v2."),
+		"Data format to announce at most: without it v2; epoch is that of 2.7."),
 	WORKS(S, "dataplane-socket", 1, 1, "PATH", "Socket of visp-dataplane."),
 	WORKS(S, "control-socket", 1, 1, "PATH", "Socket for vispctl."),
 };

@@ -67,6 +67,21 @@ GTC_TEST(hello, peer_info)
 	(void)cfg_client_free(cfg);
 }
 
+GTC_TEST(hello, epoch_is_offered_when_asked_for)
+{
+	struct cfg_client *cfg = profile("data-format epoch\n");
+	char buf[VC_PEER_INFO_MAX];
+	struct ovpn_peer_caps caps;
+	size_t len;
+
+	GTC_ASSERT(cfg != NULL);
+	GTC_ASSERT_INT(vc_hello_peer_info(cfg, buf, sizeof(buf), &len), 0);
+	ovpn_peer_info_caps(buf, len, &caps);
+	GTC_EXPECT((caps.iv_proto & OVPN_IV_PROTO_EPOCH) != 0);
+	GTC_EXPECT((caps.iv_proto & OVPN_IV_PROTO_TLS_EKM) != 0);
+	(void)cfg_client_free(cfg);
+}
+
 GTC_TEST(hello, old_format_and_no_mobility)
 {
 	struct cfg_client *cfg = profile("data-format v1\nmobility off\n"

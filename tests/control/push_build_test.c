@@ -164,6 +164,16 @@ GTC_TEST(ctl_push, agreement)
 	GTC_EXPECT_INT(
 		ctl_push_agree(cfg, &caps, CTL_PUSH_EPOCH | CTL_PUSH_CC_EXIT), CTL_PUSH_CC_EXIT);
 	GTC_EXPECT_INT(ctl_push_agree(cfg, &caps, CTL_PUSH_DYN_TLS_CRYPT), 0);
+	// The epoch format: with all that it needs, and to those who said so.
+	for (uint32_t bit = 2; bit <= OVPN_IV_PROTO_EPOCH; bit <<= 1) {
+		const uint32_t needed = OVPN_IV_PROTO_DATA_V2 | OVPN_IV_PROTO_TLS_EKM |
+			OVPN_IV_PROTO_CC_EXIT | OVPN_IV_PROTO_EPOCH;
+
+		caps.iv_proto = 8094u & ~bit;
+		GTC_EXPECT_INT((ctl_push_agree(cfg, &caps, ~0u) & CTL_PUSH_EPOCH) != 0,
+			(needed & bit) == 0);
+	}
+	caps.iv_proto = 8094;
 	caps.mobility = 0;
 	GTC_EXPECT_INT(ctl_push_agree(lazy, &caps, CTL_PUSH_MOBILITY), 0);
 	in = input(lazy, CTL_PUSH_MOBILITY | CTL_PUSH_LAZY);
