@@ -129,6 +129,8 @@ const struct cfg_option cfg_ccd_options[] = {
 	{ "push-reset", cfg_set_flag, CCD(push_reset), 0, 0 },
 	{ "push-remove", set_push_remove, 0, 0, 0 },
 	{ "push", set_push, 0, 0, 0 },
+	{ "inactive", cfg_inactive_parse, CCD(limits), 0, UINT64_MAX },
+	{ "session-timeout", cfg_session_timeout_parse, CCD(limits), 0, 0 },
 	{ 0 },
 };
 

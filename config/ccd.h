@@ -7,6 +7,7 @@
 
 #include "config/addr.h"
 #include "config/lexer.h"
+#include "config/limits.h"
 #include "config/mem.h"
 #include "config/report.h"
 
@@ -24,6 +25,7 @@ struct cfg_ccd {
 	size_t n_push_remove;
 	const char **push;
 	size_t n_push;
+	struct cfg_limits limits; // of its session
 };
 
 // As cfg_server_parse. lines moves into the result on success.

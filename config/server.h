@@ -10,6 +10,7 @@
 #include "config/auth.h"
 #include "config/blob.h"
 #include "config/lexer.h"
+#include "config/limits.h"
 #include "config/mem.h"
 #include "config/report.h"
 #include "config/tls.h"
@@ -104,6 +105,7 @@ struct cfg_server {
 	uint32_t push_ping_s; // 0: not pushed
 	uint32_t push_ping_restart_s;
 
+	struct cfg_limits limits; // of a session; a client's own file may say others
 	uint32_t max_clients; // default 1024
 	uint32_t max_routes_per_client; // default 256
 	bool duplicate_cn;

@@ -430,6 +430,8 @@ const struct cfg_option cfg_server_options[] = {
 	{ "keepalive", set_keepalive, 0, 0, 0 },
 	{ "ping", cfg_set_u32, SRV(ping_s), 0, 86400 },
 	{ "ping-restart", cfg_set_u32, SRV(ping_restart_s), 0, SECONDS_MAX },
+	{ "inactive", cfg_inactive_parse, SRV(limits), 0, UINT64_MAX },
+	{ "session-timeout", cfg_session_timeout_parse, SRV(limits), 0, 0 },
 	{ "max-clients", cfg_set_u32, SRV(max_clients), 1, 1u << 20 },
 	{ "max-routes-per-client", cfg_set_u32, SRV(max_routes_per_client), 1, 65536 },
 	{ "duplicate-cn", cfg_set_flag, SRV(duplicate_cn), 0, 0 },

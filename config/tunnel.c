@@ -4,6 +4,7 @@
 #include <strings.h>
 #include <sys/socket.h>
 
+#include "config/limits.h"
 #include "config/number.h"
 #include "config/tunnel_apply.h"
 
@@ -393,17 +394,8 @@ static int set_ping_exit(struct cfg_apply *a, const struct cfg_line *l, void *at
 static int set_inactive(struct cfg_apply *a, const struct cfg_line *l, void *at)
 {
 	struct cfg_tunnel *t = at;
-	uint64_t bytes = 0;
-	uint32_t seconds;
-	int rc = cfg_word_u32(a, l, 1, 0, SECONDS_MAX, &seconds);
 
-	if (rc == 0 && l->argc > 2)
-		rc = cfg_word_number(a, l, 2, &bytes);
-	if (rc < 0)
-		return rc;
-	t->inactive_s = seconds;
-	t->inactive_bytes = bytes;
-	return 0;
+	return cfg_inactive_words(a, l, &t->inactive_s, &t->inactive_bytes);
 }
 
 static int set_exit_notify(struct cfg_apply *a, const struct cfg_line *l, void *at)

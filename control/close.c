@@ -78,6 +78,12 @@ void ctl_peer_remove(struct ctl *ctl, struct ctl_peer *peer, const char *why)
 	ctl_peer_drop(ctl, peer);
 }
 
+void ctl_peer_replaced(struct ctl *ctl, struct ctl_peer *peer)
+{
+	ctl_peer_remove(
+		ctl, peer, peer->state == CTL_PEER_CLOSING ? peer->why : "replaced-by-newer");
+}
+
 void ctl_peer_close(struct ctl *ctl, struct ctl_peer *peer, const char *text, const char *why)
 {
 	if (peer->state >= CTL_PEER_CLOSING)

@@ -387,7 +387,7 @@ static bool make_place(struct ctl *ctl, struct ctl_peer *peer)
 		next = p->name_next;
 		peer->nego->old_slot = p->slot;
 		waits = true;
-		ctl_peer_remove(ctl, p, "replaced-by-newer");
+		ctl_peer_replaced(ctl, p);
 	}
 	return waits;
 }

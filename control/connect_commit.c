@@ -38,7 +38,7 @@ static void remove_duplicates(struct ctl *ctl, struct ctl_peer *peer)
 	for (p = ctl_table_name_next(&ctl->table, peer->id.cn, NULL); p != NULL; p = next) {
 		next = p->name_next;
 		if (p != peer)
-			ctl_peer_remove(ctl, p, "replaced-by-newer");
+			ctl_peer_replaced(ctl, p);
 	}
 }
 

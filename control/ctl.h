@@ -39,6 +39,8 @@ struct ctl_counters {
 	uint64_t refused; // AUTH_FAILED was said
 	uint64_t handovers; // endpoints that moved
 	uint64_t timeouts; // sessions removed for silence
+	uint64_t inactive; // sessions ended by `inactive`
+	uint64_t session_timeouts; // ... and by `session-timeout`
 	uint64_t exits; // sessions that said good-bye
 	uint64_t adopted; // sessions taken over from an earlier process
 	uint64_t aborted; // lost handshakes that were ended by an alert

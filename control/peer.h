@@ -154,6 +154,8 @@ struct ctl_peer {
 	uint64_t reneg_ms; // next renegotiation; CTL_NEVER
 	uint64_t reneg_bytes_at; // bytes of the session when the newest key was made
 	uint64_t reneg_packets_at;
+	uint64_t idle_since_ms; // when it had last carried enough for `inactive`; 0: not looked yet
+	uint64_t idle_bytes_at; // bytes of the session then
 	uint64_t close_ms; // state CLOSING
 	uint64_t takeover_ms; // last in-place reset
 	uint32_t parked; // entry of the parking place, SHM_SLOT_NONE: none
@@ -223,6 +225,10 @@ void ctl_peer_close(struct ctl *ctl, struct ctl_peer *peer, const char *text, co
 // Remove the session and the peer now; its memory goes at the end of the round.
 void ctl_peer_remove(struct ctl *ctl, struct ctl_peer *peer, const char *why);
 
+// Remove it because its client has a newer session; one that was closing ends for the reason it
+// had.
+void ctl_peer_replaced(struct ctl *ctl, struct ctl_peer *peer);
+
 // Have the dataplane remove a session; its slot rests and is then free again.
 void ctl_session_remove(struct ctl *ctl, uint32_t slot, uint16_t generation);
 
@@ -234,6 +240,10 @@ void ctl_peer_drop_keys(struct ctl *ctl, struct ctl_peer *peer);
 
 // Take the data keys away at once and close: the peer isn't who it was.
 void ctl_peer_deauthenticate(struct ctl *ctl, struct ctl_peer *peer, const char *why);
+
+// Once in a while for every session: has it been idle too long, or lasted long enough? May drop
+// the peer. In limits.c.
+void ctl_limits_sweep(struct ctl *ctl, struct ctl_peer *peer, uint64_t now_ms);
 
 // ---- Negotiation (nego.c, connect.c) ---------------------------------------------------------
 

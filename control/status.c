@@ -149,6 +149,8 @@ static json_t *counters(const struct ctl *ctl)
 		{ "refused", c->refused },
 		{ "handovers", c->handovers },
 		{ "timeouts", c->timeouts },
+		{ "inactive", c->inactive },
+		{ "session_timeouts", c->session_timeouts },
 		{ "exits", c->exits },
 		{ "adopted", c->adopted },
 		{ "aborted", c->aborted },

@@ -26,8 +26,10 @@ static void sweep(struct ctl *ctl, uint64_t now_ms)
 		if (ctl->sweep_slot >= ctl->table.slots)
 			ctl->sweep_slot = 0;
 		peer = ctl->table.by_slot[ctl->sweep_slot++];
-		if (peer != NULL)
+		if (peer != NULL) {
 			ctl_rekey_sweep(ctl, peer, now_ms);
+			ctl_limits_sweep(ctl, peer, now_ms);
+		}
 	}
 }
 

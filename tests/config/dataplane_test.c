@@ -95,6 +95,8 @@ static int ccd_parse(const char *text, struct cfg_ccd **ret_ccd, struct cfg_erro
 
 GTC_TEST(cfg_ccd, everything)
 {
+	const struct cfg_limits all = { .inactive_s = 5, .session_s = 7 };
+	struct cfg_limits limits;
 	struct cfg_ccd *ccd = NULL;
 	struct cfg_error err;
 	char buf[CFG_ADDR_TEXT];
@@ -102,7 +104,8 @@ GTC_TEST(cfg_ccd, everything)
 	GTC_ASSERT_INT(
 		ccd_parse("ifconfig-push 10.8.0.77 255.255.255.0\n"
 			  "iroute 192.168.5.0 255.255.255.0\niroute 192.168.6.1\n"
-			  "push \"route 10.0.0.0 255.0.0.0\"\npush-remove route\npush-reset\n",
+			  "push \"route 10.0.0.0 255.0.0.0\"\npush-remove route\npush-reset\n"
+			  "inactive 60 1000\nsession-timeout 0\n",
 			&ccd, &err),
 		0);
 	GTC_EXPECT_STR(cfg_addr_text(&ccd->ifconfig, true, buf), "10.8.0.77/24");
@@ -112,13 +115,22 @@ GTC_TEST(cfg_ccd, everything)
 	GTC_ASSERT_INT(ccd->n_push, 1);
 	GTC_ASSERT_INT(ccd->n_push_remove, 1);
 	GTC_EXPECT(ccd->push_reset && !ccd->disable);
+	limits = cfg_limits_of(&all, &ccd->limits);
+	GTC_EXPECT_INT(limits.inactive_s, 60);
+	GTC_EXPECT_INT(limits.inactive_bytes, 1000);
+	GTC_EXPECT_INT(limits.session_s, 0);
 	cfg_ccd_free(ccd);
 	GTC_ASSERT_INT(ccd_parse("", &ccd, &err), 0); // an empty file is a file
+	limits = cfg_limits_of(&all, &ccd->limits);
+	GTC_EXPECT_INT(limits.inactive_s, 5);
+	GTC_EXPECT_INT(limits.session_s, 7);
 	cfg_ccd_free(ccd);
 	GTC_EXPECT_INT(ccd_parse("disable\nserver 10.0.0.0 255.0.0.0\n", &ccd, &err), -EINVAL);
 	GTC_EXPECT_STR(err.text,
 		"f:2: 'server' isn't allowed in a client-config-dir file; it "
 		"belongs in server.conf");
+	GTC_EXPECT_INT(ccd_parse("inactive soon\n", &ccd, &err), -EINVAL);
+	GTC_EXPECT_INT(ccd_parse("inactive 5 few\n", &ccd, &err), -EINVAL);
 	GTC_EXPECT_INT(ccd_parse("iroute 192.168.5.1 255.255.255.0\n", &ccd, &err), -EINVAL);
 	GTC_EXPECT_STR(
 		err.text, "f:1: 'iroute': 192.168.5.1 isn't the first address of that network");
