@@ -9,8 +9,8 @@ peers "$@"
 moves=2
 
 net_begin
+ipv6_begin
 pki_begin
-hotspot_join a
 
 both_lines() {
 	echo "data-ciphers $cipher"
@@ -27,11 +27,22 @@ our_lines() { # server|client
 
 configure() {
 	local lines
-	mapfile -t lines < <(both_lines && echo "topology $topology" &&
-		{ [ "$SERVER" = openvpn ] || our_lines server; })
+	mapfile -t lines < <(both_lines && server_lines)
 	server_config "${lines[@]}"
 	mapfile -t lines < <(both_lines && { [ "$CLIENT" = openvpn ] || our_lines client; })
 	client_config laptop "${lines[@]}"
+	[ "$proto" = udp4 ] ||
+		sed -i "s/^remote .*/remote $server_outer6 1194/; s/^proto .*/proto udp6/" "$W/laptop.ovpn"
+}
+
+server_lines() {
+	echo "topology $topology"
+	[ "$inner" = 4 ] || echo "server-ipv6 fd00:8::/64"
+	case $SERVER-$proto in
+	openvpn-udp6) echo "proto udp6" ;;
+	visp-udp6) echo "local $server_outer6" ;;
+	esac
+	[ "$SERVER" = openvpn ] || our_lines server
 }
 
 # How the session follows its client, as the programs said; "?" if they said nothing of it.
@@ -52,53 +63,71 @@ begin_client() {
 	start laptop laptop "$(client_program)" --config "$W/laptop.ovpn" "${events[@]}"
 }
 
+# The probe looks outside the tunnel for IPv4 only; over IPv6 the outage is until the first packet
+# inside.
 roam() {
+	local i n watch=()
+	[ "$proto" = udp6 ] || watch=(--watch wlan0 --outer "$server_outer:1194")
 	probe_serve
-	probe_begin --up-rate 50 --down-rate 200 --watch wlan0 --outer "$server_outer:1194"
+	probe_begin --up-rate 50 --down-rate 200 "${watch[@]}"
 	probe_say at "$current_hotspot"
-	local i
-	for ((i = 0; i < moves; i++)); do
-		hotspot_roam "$(other_hotspot)"
+	for ((i = 1; i <= moves; i++)); do
+		if [ "$proto" = udp4 ]; then
+			hotspot_roam "$(other_hotspot)"
+		else
+			probe_say leave
+			hotspot6_join "$(other_hotspot)"
+			probe_say mark "$current_hotspot"
+			await_log probe 10 "^handover $i " || fail "$cell: no end of move $i"
+		fi
 		patiently sleep 0.2 # a session may move at most ten times a second
 	done
 	probe_end
 	stop probe-server
-	jq -e '[.handovers[].outage_ms] | length == '$moves' and all(. != null)' \
+	jq -e '[.handovers[] | .outage_ms // .inner_ms] | length == '$moves' and all(. != null)' \
 		"$W/probe.json" >/dev/null || fail "$cell: a handover did not come to an end"
 	[ "$(log_count laptop 'Initialization Sequence Completed')" = 1 ] ||
 		fail "$cell: the client connected anew"
 }
 
 try() {
-	local cell="$peers $cipher $digest $wrap TLS $tls $proto $topology $format $mobility"
+	local cell="$peers $cipher $digest $wrap TLS $tls $proto inside $inner $topology $format $mobility"
 	SERVER=${peers% *} CLIENT=${peers#* } CIPHER=$cipher WRAP=$wrap
 	rm -f "$W"/*.log "$W"/laptop.events "$W"/probe*.in
+	if [ "$proto" = udp4 ]; then
+		hotspot_join a
+	else
+		hotspot6_join a
+	fi
 	configure
 	server_start
 	begin_client
 	client_up laptop 20 || fail "$cell: the client does not connect"
-	[ "$(log_count laptop "Data Channel: cipher '$cipher'|cipher=$cipher")" -gt 0 ] ||
+	[ "$(log_count laptop "Data Channel: cipher '($cipher|.null-cipher.)'|cipher=$cipher")" -gt 0 ] ||
 		fail "$cell: not this cipher"
-	all_answered ping laptop 100 "$server_inner" -i 0.002 || fail "$cell: $(grep received "$W/ping.log")"
+	all_answered ping laptop 100 "$server_inner" -i 0.002 ||
+		fail "$cell: $(grep received "$W/ping.log")"
+	[ "$inner" = 4 ] || all_answered ping6 laptop 20 "$server_inner6" -i 0.01 ||
+		fail "$cell: IPv6 inside: $(grep received "$W/ping6.log")"
 	probe_serve
 	on laptop "$build/bench/probe/visp-probe" transfer --server "$server_inner:$probe_port" \
 		--up 2000000 --down 2000000 || fail "$cell: transfer"
 	stop probe-server
 	roam
 	local outage
-	outage=$(jq '[.handovers[].outage_ms] | add / length * 10 | round / 10' "$W/probe.json")
+	outage=$(jq '[.handovers[] | .outage_ms // .inner_ms] | add / length * 10 | round / 10' "$W/probe.json")
 	stop laptop || fail "$cell: the client ended with status $?"
 	server_stop
-	printf '%-8s %-8s %-18s %-7s %-13s %-4s %-5s %-7s %-6s %-11s %-12s %s\n' "$SERVER" \
-		"$CLIENT" "$cipher" "$digest" "$wrap" "$tls" "$proto" "$topology" "$format" \
+	printf '%-8s %-8s %-18s %-7s %-13s %-4s %-5s %-5s %-7s %-6s %-11s %-12s %s\n' "$SERVER" \
+		"$CLIENT" "$cipher" "$digest" "$wrap" "$tls" "$proto" "$inner" "$topology" "$format" \
 		"$mobility" "$(mode)" "$outage" | tee -a "$W/table"
 }
 
 form=quick
 [ "$full" = 0 ] || form=full
-printf '%-8s %-8s %-18s %-7s %-13s %-4s %-5s %-7s %-6s %-11s %-12s %s\n' server client cipher \
-	auth wrapping TLS proto topolo. format mobility follows-by outage-ms
-while IFS=$'\t' read -r peers cipher digest wrap tls proto topology format mobility <&3; do
+printf '%-8s %-8s %-18s %-7s %-13s %-4s %-5s %-5s %-7s %-6s %-11s %-12s %s\n' server client cipher \
+	auth wrapping TLS proto inner topolo. format mobility follows-by outage-ms
+while IFS=$'\t' read -r peers cipher digest wrap tls proto inner topology format mobility <&3; do
 	try
 done 3< <("$top/tests/interop/matrix_cells.py" $form)
 say "$(wc -l <"$W/table") cells"
