@@ -49,8 +49,10 @@ static void drop_session(struct vc_client *c)
 	vc_mobility_stop(c);
 	vc_session_end(c);
 	vc_link_close_all(&c->link);
-	vc_engine_wipe(c->engine);
-	c->session.have_keys = false;
+	if (!c->session.is_static) {
+		vc_engine_wipe(c->engine);
+		c->session.have_keys = false;
+	}
 	vc_tunnel_pause(c);
 	c->up_since_ms = 0;
 }
@@ -123,7 +125,8 @@ void vc_client_leave(struct vc_client *c, int status)
 	c->status = status;
 	if (c->session.pushed.tunnel.explicit_exit_notify > n)
 		n = c->session.pushed.tunnel.explicit_exit_notify;
-	if (c->phase != VC_PHASE_UP || n == 0 || slot == NULL || c->link.cur == NULL) {
+	if (c->phase != VC_PHASE_UP || n == 0 || c->link.cur == NULL ||
+		(slot == NULL && !c->session.is_static)) {
 		c->phase = VC_PHASE_LEAVE;
 		uv_stop(&c->loop);
 		return;
@@ -142,21 +145,15 @@ void vc_client_leave(struct vc_client *c, int status)
 	uv_stop(&c->loop);
 }
 
-void vc_client_up(struct vc_client *c)
+// Traffic passes: say so once, and count from here.
+static void announce(struct vc_client *c)
 {
 	const struct cfg_pushed *p = &c->session.pushed;
 	char text[CFG_ADDR_TEXT], path[VC_PATH_TEXT], status[256];
-	bool first = c->up_since_ms == 0;
 
-	if (vc_tunnel_up(c) < 0) {
-		vc_client_fatal(c, "the tunnel can't be set up");
-		return;
-	}
-	c->phase = VC_PHASE_UP;
 	c->was_up = true;
-	vc_client_alive(c);
 	vc_connect_succeeded(c);
-	if (!first)
+	if (c->up_since_ms != 0)
 		return;
 	c->up_since_ms = vc_now_ms();
 	c->last_payload_ms = c->up_since_ms;
@@ -165,9 +162,10 @@ void vc_client_up(struct vc_client *c)
 		"tunnel is up dev=%s address=%s cipher=%s %s mobility=%s path=%s session=%u",
 		c->tunnel.tun.name, cfg_addr_text(&p->tunnel.ifconfig, true, text),
 		ovpn_cipher_info(c->session.cipher)->name,
-		(p->protocol_flags & CFG_PF_AEAD_EPOCH) != 0 ? "epoch"
-			: c->session.v2			     ? "v2"
-							     : "v1",
+		c->session.is_static				       ? "static"
+			: (p->protocol_flags & CFG_PF_AEAD_EPOCH) != 0 ? "epoch"
+			: c->session.v2				       ? "v2"
+								       : "v1",
 		p->mobility ? "yes" : "no",
 		c->link.cur != NULL ? vc_path_text(&c->link.cur->path, path) : "none",
 		c->session.serial);
@@ -178,6 +176,24 @@ void vc_client_up(struct vc_client *c)
 	snprintf(status, sizeof(status), "READY=1\nSTATUS=Connected, %s on %s", text,
 		c->tunnel.tun.name);
 	vc_notify(status);
+}
+
+void vc_client_up(struct vc_client *c)
+{
+	if (vc_tunnel_up(c) < 0) {
+		vc_client_fatal(c, "the tunnel can't be set up");
+		return;
+	}
+	c->phase = VC_PHASE_UP;
+	vc_client_alive(c);
+	if (!c->session.is_static)
+		announce(c);
+}
+
+void vc_client_heard(struct vc_client *c)
+{
+	if (c->session.is_static && c->phase == VC_PHASE_UP && c->up_since_ms == 0)
+		announce(c);
 }
 
 // --- What the parts call back ---
@@ -265,12 +281,14 @@ static void check_timeouts(struct vc_client *c, uint64_t now)
 	uint64_t silent = vc_boot_ms() - c->last_rx_boot_ms;
 	uint64_t payload = counter(&vc_engine_stats(c->engine)->payload_bytes);
 
-	if (t->session_timeout_s != 0 && now - c->up_since_ms >= 1000ull * t->session_timeout_s) {
+	if (c->up_since_ms != 0 && t->session_timeout_s != 0 &&
+		now - c->up_since_ms >= 1000ull * t->session_timeout_s) {
 		vc_log(VC_INFO, "session-timeout");
 		vc_client_leave(c, 0);
 		return;
 	}
-	if (t->inactive_s != 0 && now - c->last_payload_ms >= 1000ull * t->inactive_s) {
+	if (c->up_since_ms != 0 && t->inactive_s != 0 &&
+		now - c->last_payload_ms >= 1000ull * t->inactive_s) {
 		if (payload - c->payload_bytes <= t->inactive_bytes) {
 			vc_log(VC_INFO, "no traffic for %u s (inactive)", t->inactive_s);
 			vc_client_leave(c, 0);
@@ -318,7 +336,10 @@ static void on_tick(uv_timer_t *timer)
 	if (c->phase == VC_PHASE_UP && !c->again_pending) {
 		uint32_t ping_s = c->session.pushed.tunnel.ping_s;
 
-		if (ping_s != 0 && now - c->last_tx_ms >= 1000ull * ping_s)
+		if (c->session.knocks > 0) {
+			c->session.knocks--;
+			(void)vc_tunnel_ping(c);
+		} else if (ping_s != 0 && now - c->last_tx_ms >= 1000ull * ping_s)
 			(void)vc_tunnel_ping(c);
 		vc_mobility_tick(c, now);
 		check_timeouts(c, now);

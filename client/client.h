@@ -92,6 +92,10 @@ void vc_client_leave(struct vc_client *c, int status);
 // The session has its keys and c->session.pushed: set up the tunnel.
 void vc_client_up(struct vc_client *c);
 
+// The first authentic packet of a peer with a static key is what a handshake is for others: the
+// tunnel is said to be up. Does nothing later, and without a static key.
+void vc_client_heard(struct vc_client *c);
+
 // An authentic packet came.
 void vc_client_alive(struct vc_client *c);
 

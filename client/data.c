@@ -80,6 +80,7 @@ void vc_data_add(struct vc_data *d, struct vc_key *key, uint64_t retire_ms)
 			d->key[i]->expire_ms = retire_ms;
 	}
 	d->key[0] = key;
+	d->static_key = key->open.static_key;
 	d->n_keys++;
 }
 
@@ -177,6 +178,8 @@ int vc_data_seal(struct vc_data *d, uint64_t now_ms, uint8_t *plain, size_t len,
 
 	if (key == NULL)
 		return -ENOKEY;
+	if (key->next_id > OVPN_PACKET_ID_MAX && key->seal.static_key)
+		key->next_id = 1; // nobody changes a static key: a new time comes with id 1
 	if (key->next_id > OVPN_PACKET_ID_MAX && !key->seal.ops->own_ids)
 		return -EOVERFLOW;
 	vc_frame_add(key->comp, &plain, &len);
@@ -257,7 +260,7 @@ int vc_data_open(struct vc_data *d, uint8_t *dgram, size_t len, uint8_t *scratch
 	if (len < 2 || len > UINT16_MAX)
 		return -EBADMSG;
 	for (unsigned i = 0; i < d->n_keys; i++) {
-		if (d->key[i]->key_id == ovpn_key_id_of(dgram[0]))
+		if (d->static_key || d->key[i]->key_id == ovpn_key_id_of(dgram[0]))
 			match[n++] = d->key[i];
 	}
 	if (n == 1)

@@ -39,6 +39,7 @@ struct vc_key {
 struct vc_data {
 	struct vc_key *key[VC_DATA_KEYS]; // newest first
 	unsigned n_keys;
+	bool static_key; // the keys are static ones: datagrams have no opcode and no key id
 	// Counters of datagrams and of payload bytes.
 	uint64_t tx_packets, tx_bytes;
 	uint64_t rx_packets, rx_bytes;
@@ -80,7 +81,7 @@ struct vc_key *vc_data_send_key(struct vc_data *d, uint64_t now_ms);
 //        buffer, too. len: at least 1.
 //
 // Returns 0 and where the datagram begins, -ENOKEY without keys, -EOVERFLOW when the packet-ids
-// are used up, -EIO.
+// are used up (never those of a static key), -EIO.
 int vc_data_seal(struct vc_data *d, uint64_t now_ms, uint8_t *plain, size_t len,
 	uint8_t **ret_dgram, size_t *ret_len);
 

@@ -48,6 +48,8 @@ static int legacy_init(struct vc_crypt *crypt, const struct vc_crypt_params *par
 	}
 	if (ovpn_legacy_long_ids(&format))
 		s->net_time = (uint32_t)time(NULL);
+	if (params->static_key)
+		s->net_time--; // id 1 makes it the present
 	crypt->state = s;
 	return 0;
 }
@@ -73,6 +75,9 @@ static int legacy_seal(struct vc_crypt *crypt, uint32_t packet_id, uint8_t *plai
 	uint8_t *out = plain - ovpn_legacy_plain_off(&s->legacy, n);
 	int rc;
 
+	// Each round of a static key's packet-ids has a later time than the one before it.
+	if (crypt->static_key && packet_id == 1)
+		s->net_time++;
 	if (n > 0)
 		(void)ovpn_hdr_put(head, &hdr); // n bytes
 	rc = ovpn_legacy_seal(&s->legacy, n > 0 ? head : NULL, n,

@@ -86,6 +86,10 @@ static void datagram(struct vc_engine *e, struct vc_esock *sock, uint8_t *dgram,
 
 	if (len == 0)
 		return;
+	if (e->data.static_key) {
+		data_packet(e, sock, dgram, len);
+		return;
+	}
 	opcode = ovpn_opcode_of(dgram[0]);
 	if (ovpn_opcode_is_data(opcode))
 		data_packet(e, sock, dgram, len);

@@ -48,6 +48,8 @@ static bool occ_input(struct vc_client *c, const uint8_t *plain, size_t len)
 		return false;
 	switch (occ.op) {
 	case OVPN_OCC_REQUEST:
+		if (c->session.is_static)
+			return false; // the string speaks of TLS; peers do without an answer
 		reply.options.data = (const uint8_t *)options;
 		reply.options.len = sizeof(options) - 1;
 		(void)send_occ(c, &reply);
@@ -75,6 +77,8 @@ void vc_forward_note(void *arg, const struct vc_note *note)
 	}
 	if (sock == NULL)
 		return; // closed since
+	if (note->kind == VC_NOTE_HEARD || note->kind == VC_NOTE_OCC)
+		vc_client_heard(c);
 	switch (note->kind) {
 	case VC_NOTE_CONTROL: from_control(c, note->bytes, note->len); break;
 	case VC_NOTE_HEARD: vc_mobility_heard(c, sock, note->answer); break;

@@ -76,13 +76,6 @@ static int run(const struct cfg_client *cfg, const char *events)
 // What the grammar knows for the server's tunnels only. False: said why.
 static bool usable(const struct cfg_client *cfg)
 {
-	if (cfg_blob_set(&cfg->tls.secret)) {
-		fprintf(stderr,
-			"visp-client: %s:%u: 'secret': static keys are offered by the server only "
-			"('tunnel' in server.conf); use certificates\n",
-			cfg->tls.secret.file, cfg->tls.secret.line);
-		return false;
-	}
 	for (size_t i = 0; i < cfg->n_remotes; i++) {
 		if (cfg->remotes[i].fragment == 0)
 			continue;

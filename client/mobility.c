@@ -31,6 +31,8 @@ enum vc_probe vc_probe_kind(bool announced, bool v2, bool aggressive)
 
 static enum vc_probe kind_of(const struct vc_client *c)
 {
+	if (c->session.is_static)
+		return VC_PROBE_NONE; // a peer with a static key answers nothing at once
 	return vc_probe_kind(c->session.pushed.mobility, c->session.v2,
 		c->cfg->mobility == CFG_MOBILITY_AGGRESSIVE);
 }
@@ -213,7 +215,9 @@ void vc_mobility_moved(struct vc_client *c, const struct vc_path *path)
 		// peer-id the server could not know whose it is.
 		retire(c, c->link.cur);
 		use(c, sock);
-		if (!c->session.v2 && !c->session.pushed.mobility_lazy)
+		if (c->session.is_static)
+			vc_static_knock(c); // a peer with `float` follows
+		else if (!c->session.v2 && !c->session.pushed.mobility_lazy)
 			vc_client_again(c, "the address changed", 0);
 		return;
 	}

@@ -10,6 +10,7 @@
 #include "client/log.h"
 #include "client/reply.h"
 #include "protocol/data_packet.h"
+#include "protocol/tls/data_legacy.h"
 
 // As stock clients: PUSH_REQUEST first after 1 s, then every 5 s (protocol.md 8.3).
 #define VC_PUSH_FIRST_MS 1000
@@ -94,10 +95,27 @@ static int load_wrap(struct vc_client *c, const struct cfg_wrap *cfg, struct vc_
 	return rc;
 }
 
+static int load_static(struct vc_client *c)
+{
+	const struct cfg_tls *tls = &c->cfg->tls;
+	struct ovpn_data_keys *keys = &c->session.static_keys;
+	struct vc_wrap file = { 0 };
+	int rc = read_key(&tls->secret, &file, false);
+
+	if (rc == 0)
+		rc = ovpn_static_keys_cut(&file.base, tls->wrap.key_direction,
+			&keys->dir[OVPN_KEY_C2S], &keys->dir[OVPN_KEY_S2C]);
+	explicit_bzero(&file, sizeof(file));
+	return rc;
+}
+
 int vc_session_load(struct vc_client *c)
 {
 	int rc = 0;
 
+	c->session.is_static = cfg_blob_set(&c->cfg->tls.secret);
+	if (c->session.is_static)
+		return load_static(c);
 	c->session.wraps = calloc(c->cfg->n_remotes, sizeof(*c->session.wraps));
 	if (c->session.wraps == NULL)
 		return -ENOMEM;
@@ -124,6 +142,8 @@ int vc_session_begin(struct vc_client *c)
 	int rc;
 
 	vc_session_end(c);
+	if (c->session.is_static)
+		return vc_static_begin(c);
 	rc = begin(c);
 	if (rc == 0)
 		vc_session_run(c);
@@ -135,7 +155,8 @@ int vc_session_begin_in_place(struct vc_client *c)
 	struct vc_session *s = &c->session;
 	uint64_t now = vc_now_ms();
 
-	if (s->initial != NULL || (s->in_place_ms != 0 && now - s->in_place_ms < VC_IN_PLACE_MS))
+	if (s->is_static || s->initial != NULL ||
+		(s->in_place_ms != 0 && now - s->in_place_ms < VC_IN_PLACE_MS))
 		return -EBUSY;
 	s->in_place_ms = now;
 	vc_log(VC_INFO, "starting a new session beside the old one session=%u", s->serial);
@@ -154,6 +175,8 @@ bool vc_session_moved(struct vc_client *c)
 {
 	struct vc_session *s = &c->session;
 
+	if (s->is_static)
+		return true;
 	if (s->active == NULL || (!s->active->keyed && s->active->ch.key_id == 0))
 		return false;
 	if (s->initial != NULL) {

@@ -23,6 +23,9 @@ struct vc_session {
 	struct vc_slot *initial; // being negotiated from a hard reset
 	struct ovpn_channel_config channel_config;
 	struct vc_wrap *wraps; // one for each remote
+	bool is_static; // a static key in place of all handshakes; no slots
+	struct ovpn_data_keys static_keys; // until they are installed
+	unsigned knocks; // Pings that still tell a peer with a static key of our address
 	uint32_t serial; // hard resets of ours so far
 	struct ovpn_push_collect collect;
 	char push_bytes[VC_PUSH_BYTES];
@@ -46,13 +49,22 @@ int vc_session_init(struct vc_client *c);
 // Wipe and free what is left when all slots are gone and the loop has ended.
 void vc_session_done(struct vc_client *c);
 
-// Read the wrapping's keys of every remote, while the files can be read. Returns 0, or -errno with
-// the reason logged.
+// Read the static key, or the wrapping's keys of every remote, while the files can be read. Returns
+// 0, or -errno with the reason logged.
 int vc_session_load(struct vc_client *c);
 
 // Begin a session with a hard reset over the current socket; slots of an earlier one are freed,
 // its data keys stay until the new ones come or the caller wipes them.
 int vc_session_begin(struct vc_client *c);
+
+// static.c: the same with a static key. Nothing is exchanged: the keys are installed at the first
+// time and stay for the process, with their packet-ids and replay window, and the tunnel is up at
+// once. Returns 0, -ENOTSUP for a cipher that this machine lacks, -EIO, -ENOMEM, or -EINVAL.
+int vc_static_begin(struct vc_client *c);
+
+// Tell the peer where we are, by a Ping now and by one with each of the next ticks, as any may be
+// lost and none is answered.
+void vc_static_knock(struct vc_client *c);
 
 // Begin a second one beside the active one, which goes on carrying data. Returns 0, -EBUSY when one
 // is under way or was begun less than 10 s ago.

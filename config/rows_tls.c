@@ -108,7 +108,10 @@ const struct cfg_directive cfg_rows_tls[] = {
 	NOEFF(S | C, "replay-persist", 1, 1, "FILE", "concerns static keys only"),
 	NOEFF(S | C, "mute-replay-warnings", 0, 0, "", "replays are counted, not logged"),
 	EMBED(C, "secret", 1, 2, "FILE [0|1]",
-		"A static key in place of TLS, in a file that server.conf names with tunnel."),
+		"A static key in place of TLS: point to point, in a client's profile or a tunnel "
+		"file of the server."),
+	NOEFF(C, "allow-deprecated-insecure-static-crypto", 0, 0, "",
+		"static keys need no further permission"),
 	WRONG(S, "secret", "put it into a file of its own, and name that with tunnel"),
 	WORKS(S, "tunnel", 1, 1, "FILE|FOLDER",
 		"A static-key tunnel, configured as for OpenVPN in FILE, or in each "
