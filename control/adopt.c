@@ -304,6 +304,20 @@ static void pace(struct ctl *ctl, uint64_t now_ms)
 	free(list);
 }
 
+// From when on a free slot may be used again, 0: at once. A time that can't be counts as unknown.
+static uint64_t rested_ms(struct ctl *ctl, uint32_t slot, uint16_t generation, uint64_t now_ms)
+{
+	struct shm_session *s =
+		(struct shm_session *)(uintptr_t)ctl_link_session(&ctl->link, slot); // loaded only
+	uint64_t removed = atomic_load_explicit(&s->removed_ms, memory_order_relaxed);
+
+	if (generation == 0)
+		return 0; // never used
+	if (removed == 0 || removed > now_ms)
+		return now_ms + CTL_SLOT_REST_MS;
+	return now_ms - removed >= CTL_SLOT_REST_MS ? 0 : removed + CTL_SLOT_REST_MS;
+}
+
 // Look at every slot of a table that is new to this control.
 static void take_stock(struct ctl *ctl, bool records)
 {
@@ -316,12 +330,13 @@ static void take_stock(struct ctl *ctl, bool records)
 		enum shm_state state = slot_state(ctl, slot, &generation);
 
 		if (state == SHM_STATE_FREE) {
-			// Nobody knows when a slot that was used before became free; one that never
-			// was used is free at once, so it mustn't wait behind those.
-			if (generation == 0)
+			uint64_t ready = rested_ms(ctl, slot, generation, now);
+
+			// What is free at once mustn't wait behind what rests.
+			if (ready == 0)
 				ctl_slots_put_first(&ctl->slots, slot);
 			else
-				ctl_slots_put(&ctl->slots, slot, now + CTL_SLOT_REST_MS);
+				ctl_slots_put(&ctl->slots, slot, ready);
 			continue;
 		}
 		if (records && state == SHM_STATE_LIVE && adopt(ctl, slot, generation))

@@ -301,6 +301,8 @@ int dp_cmd_remove_finish(struct dp_worker *w, const struct shm_cmd *cmd)
 		dp_key_wipe(&w->core->keys[cmd->slot].key[i]);
 	atomic_store_explicit(&d->owner, SHM_OWNER_NONE, memory_order_relaxed);
 	atomic_store_explicit(&d->tx_owner, SHM_OWNER_NONE, memory_order_relaxed);
+	atomic_store_explicit(
+		&dp_session(w, cmd->slot)->removed_ms, w->now_ms, memory_order_relaxed);
 	atomic_store_explicit(&d->state, SHM_STATE_FREE, memory_order_release);
 	return 0;
 }

@@ -55,6 +55,7 @@ static const uint64_t facts[] = {
 	offsetof(struct shm_session, timeout_ms),
 	offsetof(struct shm_session, tun_mtu),
 	offsetof(struct shm_session, installed_ms),
+	offsetof(struct shm_session, removed_ms),
 	offsetof(struct shm_session, name),
 	offsetof(struct shm_session, fragment_max),
 	offsetof(struct shm_session, compress),

@@ -181,12 +181,15 @@ struct shm_session {
 	uint16_t cold_reserved16[2];
 	uint16_t fragment_max; // `fragment`: longest datagram to send, bytes of UDP payload; 0: no
 	uint64_t installed_ms; // CLOCK_MONOTONIC
+	// CLOCK_MONOTONIC of the removal, before state FREE is stored, so that a restarted control
+	// knows how long the slot has rested; 0: unknown.
+	_Atomic uint64_t removed_ms;
 	char name[SHM_NAME_LEN]; // common name, for people
 	uint8_t compress; // enum ovpn_compress: framing inside the encryption
 	uint8_t cold_reserved;
 	uint16_t reconf_len; // legacy: bytes of a reconfiguration Ping in this session, 0: none
 	uint8_t fragment_seq; // tx_owner: sequence id of the next fragmented packet
-	uint8_t cold_pad[91];
+	uint8_t cold_pad[83];
 };
 static_assert(sizeof(struct shm_session) == 1152, "nine groups a head");
 static_assert(offsetof(struct shm_session, endpoint) + sizeof(struct shm_endpoint) == 64,
