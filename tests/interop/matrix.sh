@@ -66,7 +66,7 @@ begin_client() {
 # The probe looks outside the tunnel for IPv4 only; over IPv6 the outage is until the first packet
 # inside.
 roam() {
-	local i n watch=()
+	local i watch=()
 	[ "$proto" = udp6 ] || watch=(--watch wlan0 --outer "$server_outer:1194")
 	probe_serve
 	probe_begin --up-rate 50 --down-rate 200 "${watch[@]}"
