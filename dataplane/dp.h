@@ -86,7 +86,9 @@ struct dp_config {
 // publishes it in w->rings, and takes it back (NULL, grace period, unmap) when it leaves. The
 // worker alone uses the contents.
 struct dp_rings {
-	struct shm_ring ring[SHM_RING_KINDS]; // indexed by enum shm_ring_kind
+	// Indexed by enum shm_ring_kind. Polling writes here in every turn: no line is shared with
+	// the next worker's.
+	alignas(64) struct shm_ring ring[SHM_RING_KINDS];
 	_Atomic uint32_t *sleeps; // worker_sleeps of this worker: control clears it to wake us
 	uint64_t epoch; // number of the connection, never 0
 };

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdalign.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -48,11 +50,12 @@ static int attach(struct dp_link_rings *r, uint64_t epoch)
 
 struct dp_link_rings *dp_link_rings_create(const struct dp_core *core, uint64_t epoch)
 {
-	struct dp_link_rings *r = calloc(1, sizeof(*r));
+	struct dp_link_rings *r = aligned_alloc(alignof(struct dp_link_rings), sizeof(*r));
 	int rc;
 
 	if (r == NULL)
 		return NULL;
+	memset(r, 0, sizeof(*r));
 	r->workers = core->workers;
 	r->bytes = shm_rings_bytes(core->workers, ring_entries);
 	r->map = MAP_FAILED;

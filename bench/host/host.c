@@ -2,6 +2,7 @@
 #include "bench/host/host.h"
 
 #include <errno.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -187,11 +188,12 @@ static void publish(struct pg_host *h)
 
 struct pg_host *pg_host_create(const struct pg_host_options *options)
 {
-	struct pg_host *h = calloc(1, sizeof(*h));
+	struct pg_host *h = aligned_alloc(alignof(struct pg_host), sizeof(*h));
 	int rc;
 
 	if (h == NULL)
 		return NULL;
+	memset(h, 0, sizeof(*h));
 	h->table.sessions_fd = h->table.keys_fd = -1;
 	rc = build(h, options);
 	if (rc < 0) {
