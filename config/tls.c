@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "config/cipher.h"
 #include "config/number.h"
@@ -48,6 +50,7 @@ static int set_crl(struct cfg_apply *a, const struct cfg_line *l, void *at)
 		return cfg_set_blob(a, l, &tls->crl);
 	if (cfg_word_choice(a, l, 2, choices) < 0)
 		return -EINVAL;
+	tls->crl_dir_line = l;
 	return cfg_set_str(a, l, &tls->crl_dir);
 }
 
@@ -559,6 +562,25 @@ void cfg_wrap_check_files(struct cfg_apply *a, const struct cfg_wrap *wrap)
 	cfg_blob_check_apply(a, &wrap->tls_crypt_v2);
 }
 
+// In a folder that isn't there nobody's serial number is found, so nobody would be revoked.
+static void check_crl_dir(struct cfg_apply *a, const struct cfg_tls *tls)
+{
+	struct stat st;
+	int rc = 0;
+
+	if (tls->crl_dir == NULL)
+		return;
+	if (stat(tls->crl_dir, &st) < 0)
+		rc = errno;
+	else if (!S_ISDIR(st.st_mode))
+		rc = ENOTDIR;
+	else if (access(tls->crl_dir, X_OK) < 0)
+		rc = errno;
+	if (rc != 0)
+		(void)cfg_fail(a, tls->crl_dir_line, "'crl-verify': can't look into '%.300s': %s",
+			tls->crl_dir, strerror(rc));
+}
+
 void cfg_tls_check_files(struct cfg_apply *a, const struct cfg_tls *tls)
 {
 	const struct cfg_blob *blobs[] = { &tls->ca, &tls->cert, &tls->key, &tls->extra_certs,
@@ -566,5 +588,6 @@ void cfg_tls_check_files(struct cfg_apply *a, const struct cfg_tls *tls)
 
 	for (size_t i = 0; i < sizeof(blobs) / sizeof(blobs[0]); i++)
 		cfg_blob_check_apply(a, blobs[i]);
+	check_crl_dir(a, tls);
 	cfg_wrap_check_files(a, &tls->wrap);
 }

@@ -81,6 +81,7 @@ struct cfg_tls {
 	const char *auth; // normalised digest: "SHA1", "SHA256", ..., "none"
 	uint32_t keysize; // bits, as said; only checked
 	const struct cfg_line *keysize_line; // valid while parsing
+	const struct cfg_line *crl_dir_line; // of crl_dir, valid while parsing
 	uint32_t compat; // compat-mode: 20400 for 2.4.0; 0: not said
 
 	uint32_t reneg_sec; // s; 0: never by time. Default 3600
