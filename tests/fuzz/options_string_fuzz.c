@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Options strings: items, cipher, differences, and the client's cipher selection.
+// Options strings: items, cipher, differences, the client's cipher selection, what a server learns
+// from a client's string, and what it answers.
 #include <stdlib.h>
+#include <string.h>
 
 #include "protocol/ncp.h"
 #include "protocol/options_string.h"
@@ -9,6 +11,32 @@ static void check(bool ok)
 {
 	if (!ok)
 		abort();
+}
+
+static void check_facts(const char *s, size_t size)
+{
+	struct ovpn_options_facts f;
+
+	ovpn_options_learn(s, size, &f);
+	check(f.usable || (!f.comp && !f.has_cipher && !f.has_digest && f.tun_mtu == 1500));
+	check((unsigned)f.cipher < OVPN_CIPHER_COUNT && (unsigned)f.digest < OVPN_DIGEST_COUNT);
+	check(f.key_bits <= 4096 && f.link_mtu <= 70000 && f.tun_mtu <= 70000);
+}
+
+// What we send is one line of printable text that begins as every such string, in any buffer.
+static void check_answer(const char *s, size_t size, uint32_t tun_mtu, size_t room)
+{
+	char buf[2 * OVPN_OPTIONS_MAX];
+	size_t len = 0;
+
+	memset(buf, 0x7f, sizeof(buf));
+	if (ovpn_options_answer(s, size, tun_mtu, buf, room, &len) == 0) {
+		check(len < room && strlen(buf) == len && memcmp(buf, "V4,dev-type tun", 15) == 0);
+		for (size_t i = 0; i < len; i++)
+			check(buf[i] >= ' ' && buf[i] <= '~');
+	}
+	for (size_t i = room; i < sizeof(buf); i++)
+		check(buf[i] == 0x7f);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -38,5 +66,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	in.pushed_len = size;
 	if (ovpn_ncp_select_client(&in, &cipher) == 0)
 		check(ovpn_ncp_contains(&ours, cipher));
+	check_facts(s, size);
+	check_answer(s, size, 0, OVPN_OPTIONS_MAX);
+	check_answer(s, size, 1400, 2 * OVPN_OPTIONS_MAX);
+	check_answer(s, size, 70000, size % OVPN_OPTIONS_MAX);
 	return 0;
 }
