@@ -20,8 +20,7 @@ bool cfg_auth_asks(const struct cfg_auth *auth)
 
 bool cfg_auth_programs(const struct cfg_auth *auth)
 {
-	return auth->verify_user.argv[0] != NULL || auth->tls_verify.argv[0] != NULL ||
-		auth->client_connect.argv[0] != NULL || auth->client_disconnect.argv[0] != NULL;
+	return auth->verify_user.argv[0] != NULL || auth->tls_verify.argv[0] != NULL;
 }
 
 bool cfg_auth_runs(const struct cfg_auth *auth)
@@ -226,8 +225,6 @@ void cfg_auth_finish(struct cfg_apply *a, const struct cfg_lines *lines, struct 
 
 	check_security(a, auth, &auth->verify_user, "auth-user-pass-verify");
 	check_security(a, auth, &auth->tls_verify, "tls-verify");
-	check_security(a, auth, &auth->client_connect, "client-connect");
-	check_security(a, auth, &auth->client_disconnect, "client-disconnect");
 	if (auth->token_renewal_s == 0)
 		auth->token_renewal_s = cfg->tls.reneg_sec;
 	if (auth->token_renewal_s == 0)
@@ -262,8 +259,6 @@ void cfg_auth_check_files(
 
 	check_program(a, &auth->verify_user, "auth-user-pass-verify");
 	check_program(a, &auth->tls_verify, "tls-verify");
-	check_program(a, &auth->client_connect, "client-connect");
-	check_program(a, &auth->client_disconnect, "client-disconnect");
 	cfg_blob_check_apply(a, &auth->token_secret);
 	if (cfg_auth_runs(auth) && (stat(auth->tmp_dir, &st) < 0 || !S_ISDIR(st.st_mode)))
 		(void)cfg_fail_file(

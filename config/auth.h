@@ -36,8 +36,6 @@ struct cfg_auth {
 	struct cfg_command verify_user; // auth-user-pass-verify
 	bool verify_user_via_file;
 	struct cfg_command tls_verify;
-	struct cfg_command client_connect;
-	struct cfg_command client_disconnect;
 	struct cfg_pam pam;
 	uint32_t script_security; // default 1: no program is run
 	const char *tmp_dir; // default /tmp

@@ -127,7 +127,7 @@ static void forget(struct ctl_hooks *hooks, struct helper *h, const struct ctl_p
 
 	DL_FOREACH_SAFE(h->asks, ask, tmp)
 	{
-		if (ask->peer != peer || ask->done == NULL)
+		if (ask->peer != peer)
 			continue;
 		m.id = ask->id;
 		// If the socket is full, the program ends by its own time-out.
@@ -143,11 +143,6 @@ void ctl_hooks_forget(struct ctl_hooks *hooks, const struct ctl_peer *peer)
 		return;
 	forget(hooks, &hooks->programs, peer);
 	forget(hooks, &hooks->pam, peer);
-}
-
-unsigned ctl_hooks_waiting(const struct ctl_hooks *hooks)
-{
-	return hooks != NULL ? hooks->waiting : 0;
 }
 
 // ---- Answers ---------------------------------------------------------------------------------
@@ -166,8 +161,7 @@ static void take(struct helper *h, const struct ctl_hook_message *m)
 	done = ask->done;
 	if (m->what != CTL_HOOK_PENDING)
 		free_ask(hooks, h, ask);
-	if (done != NULL)
-		done(hooks->ctl, peer, m);
+	done(hooks->ctl, peer, m);
 }
 
 // Without its helper control can let nobody in. It can't make another one, having given up the

@@ -28,14 +28,10 @@ int ctl_hooks_start(struct ctl_hooks *hooks);
 // The helpers end. NULL is fine. Returns NULL.
 struct ctl_hooks *ctl_hooks_free(struct ctl_hooks *hooks);
 
-// Ask. The id is filled in. done NULL: the answer doesn't matter, and ctl_hooks_forget() doesn't
-// touch it.
+// Ask. The id is filled in.
 // Returns 0; -EBUSY when too many wait; -EMSGSIZE; -ENOMEM; -ENOTCONN without such a helper.
 int ctl_hooks_ask(struct ctl_hooks *hooks, struct ctl_peer *peer, struct ctl_hook_message *request,
 	ctl_hook_done_fn *done);
 
 // Nobody waits for the answers of this peer any more; what runs for it is ended. NULL is fine.
 void ctl_hooks_forget(struct ctl_hooks *hooks, const struct ctl_peer *peer);
-
-// Requests under way.
-unsigned ctl_hooks_waiting(const struct ctl_hooks *hooks);

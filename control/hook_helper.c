@@ -12,7 +12,6 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "config/server.h"
@@ -22,7 +21,6 @@
 
 #define LOOK_MS 50 // how often the files of deferred answers are looked at
 #define REST_MS 1000
-#define FAREWELL_MS 5000u // client-disconnect programs may take this long after control's end
 
 struct helper {
 	const struct cfg_server *cfg;
@@ -188,26 +186,6 @@ static int rest_ms(const struct helper *h)
 	return REST_MS;
 }
 
-static void farewell(struct helper *h)
-{
-	const struct timespec nap = { .tv_nsec = LOOK_MS * 1000000L };
-	uint64_t until = ctl_now_ms() + FAREWELL_MS;
-	bool busy = true;
-
-	for (unsigned i = 0; i < CTL_HOOK_JOBS; i++) {
-		if (h->jobs[i].used && h->jobs[i].kind != CTL_HOOK_DISCONNECT)
-			end_job(&h->jobs[i]);
-	}
-	while (busy && ctl_now_ms() < until) {
-		reap(h);
-		busy = false;
-		for (unsigned i = 0; i < CTL_HOOK_JOBS; i++)
-			busy = busy || h->jobs[i].used;
-		if (busy)
-			(void)nanosleep(&nap, NULL);
-	}
-}
-
 static _Noreturn void run(struct helper *h)
 {
 	struct pollfd fds[2];
@@ -228,7 +206,10 @@ static _Noreturn void run(struct helper *h)
 				look(h, &h->jobs[i], now);
 		}
 	}
-	farewell(h);
+	for (unsigned i = 0; i < CTL_HOOK_JOBS; i++) {
+		if (h->jobs[i].used)
+			end_job(&h->jobs[i]);
+	}
 	_exit(0);
 }
 

@@ -125,16 +125,18 @@ int ctl_hook_parse_request(const uint8_t *buf, size_t len, struct ctl_hook_messa
 
 int ctl_hook_parse_answer(uint8_t *buf, size_t len, struct ctl_hook_message *ret_m)
 {
-	uint32_t wanted;
+	static const uint8_t args[CTL_HOOK_RESULT_END] = {
+		[CTL_HOOK_REFUSED] = 1,
+		[CTL_HOOK_ERROR] = 1,
+		[CTL_HOOK_PENDING] = 3,
+	};
 
 	if (parse(buf, len, ret_m) < 0)
 		return -EBADMSG;
-	wanted = ret_m->what == CTL_HOOK_PENDING ? 3 : 1;
-	if (ret_m->what == 0 || ret_m->what >= CTL_HOOK_RESULT_END || ret_m->n_args != wanted ||
-		ret_m->n_env != 0)
+	if (ret_m->what == 0 || ret_m->what >= CTL_HOOK_RESULT_END ||
+		ret_m->n_args != args[ret_m->what] || ret_m->n_env != 0)
 		return -EBADMSG;
-	// What client-connect wrote is a file of several lines with a parser of its own.
-	for (uint32_t i = 0; i < ret_m->n_args && ret_m->what != CTL_HOOK_OK; i++)
+	for (uint32_t i = 0; i < ret_m->n_args; i++)
 		ctl_hook_clean((char *)(uintptr_t)ret_m->args[i]); // in buf, which we may write
 	return 0;
 }

@@ -17,14 +17,12 @@ enum ctl_hook_kind {
 	CTL_HOOK_USER = 1, // auth-user-pass-verify; args: user name, password
 	CTL_HOOK_PAM, // args: user name, password, common name, remote address
 	CTL_HOOK_TLS_VERIFY, // args: depth, subject
-	CTL_HOOK_CONNECT, // client-connect
-	CTL_HOOK_DISCONNECT, // client-disconnect
 	CTL_HOOK_CANCEL, // nobody waits for this id any more
 	CTL_HOOK_KIND_END,
 };
 
 enum ctl_hook_result {
-	CTL_HOOK_OK = 1, // args: for client-connect what it wrote
+	CTL_HOOK_OK = 1, // no args
 	CTL_HOOK_REFUSED, // args: reason for the client, may be ""
 	CTL_HOOK_ERROR, // args: what went wrong, for the log
 	CTL_HOOK_PENDING, // not the last answer; args: seconds, method, text for the client
@@ -50,7 +48,8 @@ int ctl_hook_build(const struct ctl_hook_message *m, uint8_t *buf, size_t size, 
 // Returns 0 or -EBADMSG. ret_m points into buf.
 int ctl_hook_parse_request(const uint8_t *buf, size_t len, struct ctl_hook_message *ret_m);
 
-// Check an answer that control got; the strings have passed through ctl_hook_clean().
+// Check an answer that control got: as many strings as that result has, which have passed through
+// ctl_hook_clean().
 // Returns 0 or -EBADMSG.
 int ctl_hook_parse_answer(uint8_t *buf, size_t len, struct ctl_hook_message *ret_m);
 

@@ -73,11 +73,6 @@ static int make_files(const struct cfg_server *cfg, const struct ctl_hook_messag
 		if (rc == 0)
 			rc = make_empty(cfg, "afr", files->reason);
 	}
-	if (rc == 0 && m->what == CTL_HOOK_CONNECT) {
-		rc = make_empty(cfg, "cc", files->config);
-		if (rc == 0)
-			rc = make_empty(cfg, "ccr", files->control);
-	}
 	return rc;
 }
 
@@ -94,7 +89,6 @@ void ctl_hook_clear(struct ctl_hook_job *job)
 	remove_file(job->files.control);
 	remove_file(job->files.pending);
 	remove_file(job->files.reason);
-	remove_file(job->files.config);
 }
 
 // Text of a small file, "" when it is empty or gone. text: CTL_HOOK_ANSWER_MAX bytes.
@@ -172,8 +166,6 @@ static void env_request(struct env *env, const struct cfg_server *cfg,
 	static const char *const types[CTL_HOOK_KIND_END] = {
 		[CTL_HOOK_USER] = "user-pass-verify",
 		[CTL_HOOK_TLS_VERIFY] = "tls-verify",
-		[CTL_HOOK_CONNECT] = "client-connect",
-		[CTL_HOOK_DISCONNECT] = "client-disconnect",
 	};
 
 	env_add(env, "script_type", types[m->what]);
@@ -181,9 +173,6 @@ static void env_request(struct env *env, const struct cfg_server *cfg,
 		env_add(env, "auth_control_file", files->control);
 		env_add(env, "auth_pending_file", files->pending);
 		env_add(env, "auth_failed_reason_file", files->reason);
-	} else if (m->what == CTL_HOOK_CONNECT) {
-		env_add(env, "client_connect_config_file", files->config);
-		env_add(env, "client_connect_deferred_file", files->control);
 	}
 	for (size_t i = 0; i < cfg->auth.n_setenv; i++)
 		env->list[env->n++] = cfg->auth.setenv[i];
@@ -198,8 +187,6 @@ static const struct cfg_command *command_of(const struct cfg_server *cfg, uint32
 	switch (kind) {
 	case CTL_HOOK_USER: return &cfg->auth.verify_user;
 	case CTL_HOOK_TLS_VERIFY: return &cfg->auth.tls_verify;
-	case CTL_HOOK_CONNECT: return &cfg->auth.client_connect;
-	case CTL_HOOK_DISCONNECT: return &cfg->auth.client_disconnect;
 	default: return NULL;
 	}
 }
@@ -215,8 +202,7 @@ static _Noreturn void become(const struct cfg_server *cfg, const struct ctl_hook
 	sigset_t none;
 
 	(void)setpgid(0, 0); // a group of its own, so that all of it can be ended
-	if (m->what != CTL_HOOK_DISCONNECT)
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	while (command->argv[n] != NULL) {
@@ -228,8 +214,6 @@ static _Noreturn void become(const struct cfg_server *cfg, const struct ctl_hook
 		argv[n++] = m->args[1];
 	} else if (files->userpass[0] != '\0') {
 		argv[n++] = files->userpass;
-	} else if (files->config[0] != '\0') {
-		argv[n++] = files->config;
 	}
 	argv[n] = NULL;
 	env_server(&env, cfg, daemon_pid, start_s);
@@ -283,10 +267,10 @@ static void answer_refused(struct ctl_hook_job *job, char *text, struct ctl_hook
 	answer(m, CTL_HOOK_REFUSED, text);
 }
 
-static void answer_ok(struct ctl_hook_job *job, char *text, struct ctl_hook_message *m)
+static void answer_ok(struct ctl_hook_message *m)
 {
-	read_file(job->files.config, text);
-	answer(m, CTL_HOOK_OK, text);
+	m->what = CTL_HOOK_OK;
+	m->n_args = 0;
 }
 
 // Three lines of auth_pending_file: seconds, method, text. Returns false when there are fewer.
@@ -307,7 +291,7 @@ bool ctl_hook_look(struct ctl_hook_job *job, char *text, struct ctl_hook_message
 	ret_answer->what = 0;
 	read_file(job->files.control, text);
 	if (text[0] == '1') {
-		answer_ok(job, text, ret_answer);
+		answer_ok(ret_answer);
 		return true;
 	}
 	if (text[0] == '0') {
@@ -330,25 +314,15 @@ bool ctl_hook_ended(
 	struct ctl_hook_job *job, int status, char *text, struct ctl_hook_message *ret_answer)
 {
 	int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-	bool may_defer = job->kind == CTL_HOOK_USER;
 
 	job->pid = 0;
 	remove_file(job->files.userpass);
 	ret_answer->what = 0;
-	if (job->kind == CTL_HOOK_CONNECT) {
-		// Deferred by what it wrote, not by its status.
-		read_file(job->files.control, text);
-		job->deferred = code == 0 && text[0] == '2';
-		if (job->deferred)
-			return false;
-		if (text[0] == '0')
-			code = 1;
-	}
 	if (code == 0) {
-		answer_ok(job, text, ret_answer);
+		answer_ok(ret_answer);
 		return true;
 	}
-	if (code == 2 && may_defer) {
+	if (code == 2 && job->kind == CTL_HOOK_USER) {
 		job->deferred = true;
 		return ctl_hook_look(job, text, ret_answer);
 	}

@@ -16,10 +16,9 @@ struct cfg_server;
 // The temporary files of a program, each "" when it has none.
 struct ctl_hook_files {
 	char userpass[CTL_HOOK_PATH]; // via-file: user name and password
-	char control[CTL_HOOK_PATH]; // auth_control_file, client_connect_deferred_file
+	char control[CTL_HOOK_PATH]; // auth_control_file
 	char pending[CTL_HOOK_PATH]; // auth_pending_file
 	char reason[CTL_HOOK_PATH]; // auth_failed_reason_file
-	char config[CTL_HOOK_PATH]; // client_connect_config_file
 };
 
 // One request being worked at.

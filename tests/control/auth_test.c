@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -119,12 +120,18 @@ GTC_TEST(hook_message, round_trip)
 
 GTC_TEST(hook_message, variables_of_the_loader_are_refused)
 {
-	struct ctl_hook_message m = { .what = CTL_HOOK_CONNECT, .n_env = 1 };
+	struct ctl_hook_message m = { .what = CTL_HOOK_TLS_VERIFY,
+		.n_args = 2,
+		.n_env = 1,
+		.args = { "0", "CN=alice" },
+		.env = { "A_b1=c" } };
 	static const char *const bad[] = { "LD_PRELOAD=x", "=x", "A", "A-B=c" };
 	struct ctl_hook_message got;
 	uint8_t buf[256];
 	size_t len;
 
+	GTC_ASSERT_INT(ctl_hook_build(&m, buf, sizeof(buf), &len), 0);
+	GTC_EXPECT_INT(ctl_hook_parse_request(buf, len, &got), 0);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		m.env[0] = bad[i];
 		GTC_ASSERT_INT(ctl_hook_build(&m, buf, sizeof(buf), &len), 0);
@@ -144,4 +151,25 @@ GTC_TEST(hook_message, answers_are_printable)
 	GTC_ASSERT_INT(ctl_hook_build(&m, buf, sizeof(buf), &len), 0);
 	GTC_ASSERT_INT(ctl_hook_parse_answer(buf, len, &got), 0);
 	GTC_EXPECT_STR(got.args[0], "no_way");
+}
+
+GTC_TEST(hook_message, answers_have_the_strings_of_their_result)
+{
+	static const uint32_t args[CTL_HOOK_RESULT_END] = {
+		[CTL_HOOK_REFUSED] = 1, [CTL_HOOK_ERROR] = 1, [CTL_HOOK_PENDING] = 3
+	};
+	struct ctl_hook_message m = { .args = { "60", "openurl", "text", "more" } };
+	struct ctl_hook_message got;
+	uint8_t buf[256];
+	size_t len;
+
+	for (m.what = 0; m.what <= CTL_HOOK_RESULT_END; m.what++) {
+		for (m.n_args = 0; m.n_args <= 4; m.n_args++) {
+			bool good = m.what != 0 && m.what < CTL_HOOK_RESULT_END &&
+				m.n_args == args[m.what];
+
+			GTC_ASSERT_INT(ctl_hook_build(&m, buf, sizeof(buf), &len), 0);
+			GTC_EXPECT_INT(ctl_hook_parse_answer(buf, len, &got), good ? 0 : -EBADMSG);
+		}
+	}
 }

@@ -19,6 +19,15 @@ static void again(const struct ctl_hook_message *m, const uint8_t *bytes, size_t
 		abort();
 }
 
+// Answers are shown to people.
+static void check_printable(const char *text)
+{
+	for (; *text != '\0'; text++) {
+		if (*text < 0x20 || *text > 0x7e)
+			abort();
+	}
+}
+
 static void check_token(const uint8_t *data, size_t size)
 {
 	const struct ctl_token_rules rules = { .renewal_s = 3600 };
@@ -45,11 +54,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(copy, data, size);
 	if (ctl_hook_parse_request(copy, size, &m) == 0)
 		again(&m, copy, size);
-	if (ctl_hook_parse_answer(copy, size, &m) == 0 && m.what != CTL_HOOK_OK) {
-		for (const char *c = m.args[0]; *c != '\0'; c++) {
-			if (*c < 0x20 || *c > 0x7e)
-				abort();
-		}
+	if (ctl_hook_parse_answer(copy, size, &m) == 0) {
+		for (uint32_t i = 0; i < m.n_args; i++)
+			check_printable(m.args[i]);
 	}
 	free(copy);
 	check_token(data, size);
