@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "dataplane/log.h"
+#include "dataplane/privs.h"
 
 static const char usage_text[] =
 	"usage: visp-dataplane --config FILE [--check] [-- EAL-ARGUMENTS]\n"
@@ -120,7 +121,9 @@ static int write_pid(const char *path)
 	return 0;
 }
 
-// A signal that ended the process now would leave the file; dp_main_start() serves them.
+// A signal that ended the process now would leave the file; dp_main_start() serves them. Those by
+// which net_tap's driver hears of packets stay off for good, in all threads: after the first of
+// them it would read only when there was another, and port.c has them sent no more.
 static void hold_signals(void)
 {
 	sigset_t set;
@@ -128,6 +131,11 @@ static void hold_signals(void)
 	(void)sigemptyset(&set); // these never fail for signals that exist
 	(void)sigaddset(&set, SIGTERM);
 	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGIO); // comes when no more of the others can be queued
+	for (int sig = SIGRTMIN; sig <= SIGRTMAX; sig++) {
+		if (sig != DP_PRIVS_SIGNAL)
+			(void)sigaddset(&set, sig);
+	}
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 }
 

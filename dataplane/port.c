@@ -105,9 +105,10 @@ int dp_port_probe(struct dp_port_state *p, uint16_t wanted, bool exact)
 }
 
 // net_tap asks the kernel for a signal a packet, on a real-time signal, which queues: under load
-// the process spends half its time on them, and threads that sleep are woken for nothing. Without
-// the first one its receive function simply reads, and our workers sleep on the descriptor. So
-// signals are switched off while the interface is still down and none can have come.
+// the process spends half its time on them, and threads that sleep are woken for nothing. As long
+// as none was ever served its receive function simply reads, and our workers sleep on the
+// descriptor. So they are blocked from the start (main.c), as somebody may use the interface the
+// moment that it is there, and here the kernel is told to send none.
 static void signals_off(const struct dp_port_state *p)
 {
 	DIR *dir = opendir("/proc/self/fd");

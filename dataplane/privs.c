@@ -168,7 +168,7 @@ static int apply_everywhere(void)
 {
 	const struct timespec pause = { .tv_nsec = 1000000 };
 	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
-	int sig = SIGRTMAX - 3;
+	int sig = DP_PRIVS_SIGNAL;
 	int n;
 
 	if (sigaction(sig, &action, NULL) < 0)

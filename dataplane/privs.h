@@ -2,8 +2,12 @@
 // What the process may still do once its ports are open. Start-up and main.
 #pragma once
 
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/types.h>
+
+// Has every thread give up its rights; must not be blocked in any.
+#define DP_PRIVS_SIGNAL (SIGRTMAX - 3)
 
 // Nothing of this process' memory reaches a core dump. Before anything secret is mapped.
 void dp_privs_no_dumps(void);
