@@ -160,11 +160,6 @@ uint32_t pg_client_addr(const struct pg_fleet *f, uint32_t slot)
 	return htonl(CLIENT_NET + ((slot + 1 + f->client[slot].moves * MOVE_STEP) & CLIENT_MASK));
 }
 
-uint32_t pg_client_tunnel(uint32_t slot)
-{
-	return htonl(TUNNEL_NET + 2 + slot);
-}
-
 static void command(const struct pg_fleet *f, uint32_t slot, uint32_t kind, struct shm_cmd *cmd)
 {
 	memset(cmd, 0, sizeof(*cmd));

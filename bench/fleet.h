@@ -62,9 +62,8 @@ void pg_fleet_install(const struct pg_fleet *f, uint32_t slot, struct shm_cmd *r
 void pg_fleet_key(const struct pg_fleet *f, uint32_t slot, struct shm_cmd *ret_cmd);
 void pg_fleet_remove(const struct pg_fleet *f, uint32_t slot, struct shm_cmd *ret_cmd);
 
-// The client's present UDP address, and its tunnel address, network byte order.
+// The client's present UDP address, network byte order.
 uint32_t pg_client_addr(const struct pg_fleet *f, uint32_t slot);
-uint32_t pg_client_tunnel(uint32_t slot);
 
 // Write the frame of a data packet from the client with an inner UDP packet of inner_len bytes
 // (PG_INNER_MIN at least), not yet encrypted: op says what dp_crypto_seal() has to do. Draws a

@@ -21,7 +21,6 @@
 #define VC_TICK_IDLE_MS 1000
 #define VC_POKE_MS 5000 // the path is asked for this often while the downlink is silent
 #define VC_SLEEP_MS 2000 // a jump of the boot clock over the monotonic one: the machine slept
-#define VC_PULL_RESTART_S 120 // ping-restart of clients that were pushed none
 
 uint64_t vc_boot_ms(void)
 {

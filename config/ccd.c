@@ -29,6 +29,8 @@ static int set_ifconfig(struct cfg_apply *a, const struct cfg_line *l, void *at)
 			l->argv[1], l->argv[2]);
 	ccd->ifconfig = addr;
 	ccd->ifconfig_peer = peer;
+	ccd->ifconfig_file = l->file;
+	ccd->ifconfig_line = l->line;
 	return 0;
 }
 

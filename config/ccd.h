@@ -16,6 +16,8 @@ struct cfg_ccd {
 	bool disable; // the client is refused
 	struct cfg_addr ifconfig; // ifconfig-push: address, prefix from the netmask; or unset
 	struct cfg_addr ifconfig_peer; // the other end, where no netmask was given; or unset
+	const char *ifconfig_file; // where the last ifconfig-push stands
+	unsigned ifconfig_line;
 	struct cfg_addr ifconfig6; // ifconfig-ipv6-push; or unset
 	struct cfg_addr ifconfig6_peer; // its second word; unset: the server's own address
 	struct cfg_addr *iroutes; // networks behind the client, both families

@@ -113,20 +113,6 @@ int cfg_client_parse(struct cfg_lines *lines, unsigned flags, struct cfg_notes *
 	return 0;
 }
 
-int cfg_client_load(const char *path, struct cfg_notes *notes, struct cfg_client **ret_cfg,
-	struct cfg_error *err)
-{
-	struct cfg_lines lines;
-	int rc = cfg_lines_init(&lines);
-
-	if (rc == 0)
-		rc = cfg_lines_add_file(&lines, path, err);
-	if (rc == 0)
-		rc = cfg_client_parse(&lines, 0, notes, ret_cfg, err);
-	cfg_lines_done(&lines);
-	return rc;
-}
-
 struct cfg_client *cfg_client_free(struct cfg_client *cfg)
 {
 	// The struct itself lies in its arena.

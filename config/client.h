@@ -159,11 +159,9 @@ struct cfg_client {
 	bool suppress_timestamps;
 };
 
-// As cfg_server_parse and cfg_server_load.
+// As cfg_server_parse.
 int cfg_client_parse(struct cfg_lines *lines, unsigned flags, struct cfg_notes *notes,
 	struct cfg_client **ret_cfg, struct cfg_error *err);
-int cfg_client_load(const char *path, struct cfg_notes *notes, struct cfg_client **ret_cfg,
-	struct cfg_error *err);
 
 // Wipe and free. NULL is fine. Returns NULL.
 struct cfg_client *cfg_client_free(struct cfg_client *cfg);

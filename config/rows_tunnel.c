@@ -38,7 +38,9 @@ const struct cfg_directive cfg_rows_tunnel[] = {
 	WORKS(C | N, "server-poll-timeout", 1, 1, "SECONDS", "Same as connect-timeout."),
 	NOEFF(S, "float", 0, 0, "", "sessions always follow their clients; see mobility"),
 	WORKS(C, "float", 0, 0, "",
-		"Static keys on a server: follow the peer to any address, with each packet."),
+		"In a file that a server's tunnel names: follow the peer to any address. A "
+		"client's "
+		"own packets are taken only from its remote."),
 	NOEFF(N, "float", 0, 0, "", "packets are taken only from the address of the remote"),
 	NOEFF(S, "multihome", 0, 0, "", "answers always leave from the address that was asked"),
 	WORKS(S, "bind", 0, 1, "[ipv6only]",

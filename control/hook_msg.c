@@ -123,6 +123,19 @@ int ctl_hook_parse_request(const uint8_t *buf, size_t len, struct ctl_hook_messa
 	return 0;
 }
 
+// Replace what isn't printable ASCII, for the client and the log. A newline at the end goes.
+static void clean(char *text)
+{
+	size_t n = strlen(text);
+
+	while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
+		text[--n] = '\0';
+	for (; *text != '\0'; text++) {
+		if ((unsigned char)*text < 0x20 || (unsigned char)*text > 0x7e)
+			*text = '_';
+	}
+}
+
 int ctl_hook_parse_answer(uint8_t *buf, size_t len, struct ctl_hook_message *ret_m)
 {
 	static const uint8_t args[CTL_HOOK_RESULT_END] = {
@@ -137,18 +150,6 @@ int ctl_hook_parse_answer(uint8_t *buf, size_t len, struct ctl_hook_message *ret
 		ret_m->n_args != args[ret_m->what] || ret_m->n_env != 0)
 		return -EBADMSG;
 	for (uint32_t i = 0; i < ret_m->n_args; i++)
-		ctl_hook_clean((char *)(uintptr_t)ret_m->args[i]); // in buf, which we may write
+		clean((char *)(uintptr_t)ret_m->args[i]); // in buf, which we may write
 	return 0;
-}
-
-void ctl_hook_clean(char *text)
-{
-	size_t n = strlen(text);
-
-	while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
-		text[--n] = '\0';
-	for (; *text != '\0'; text++) {
-		if ((unsigned char)*text < 0x20 || (unsigned char)*text > 0x7e)
-			*text = '_';
-	}
 }

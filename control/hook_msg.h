@@ -48,10 +48,7 @@ int ctl_hook_build(const struct ctl_hook_message *m, uint8_t *buf, size_t size, 
 // Returns 0 or -EBADMSG. ret_m points into buf.
 int ctl_hook_parse_request(const uint8_t *buf, size_t len, struct ctl_hook_message *ret_m);
 
-// Check an answer that control got: as many strings as that result has, which have passed through
-// ctl_hook_clean().
+// Check an answer that control got: as many strings as that result has. What isn't printable ASCII
+// in them is replaced, for the client and the log.
 // Returns 0 or -EBADMSG.
 int ctl_hook_parse_answer(uint8_t *buf, size_t len, struct ctl_hook_message *ret_m);
-
-// Replace what isn't printable ASCII, for the client and the log. A newline at the end goes.
-void ctl_hook_clean(char *text);

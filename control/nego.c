@@ -58,20 +58,8 @@ static int tls_begin(struct ctl *ctl, struct ctl_peer *peer)
 
 int ctl_tls_message(struct ctl_peer *peer, const void *message, size_t len)
 {
-	struct ctl_tls *tls = peer->tls;
-	uint8_t head[2];
-	size_t before;
-
-	if (tls == NULL)
-		return -ENOTCONN;
-	before = tls->messages.len;
-	ovpn_put_be16(head, (uint16_t)len);
-	if (ctl_bytes_add(&tls->messages, head, sizeof(head)) < 0 ||
-		ctl_bytes_add(&tls->messages, message, len) < 0) {
-		tls->messages.len = before;
-		return -ENOMEM;
-	}
-	return 0;
+	return peer->tls != NULL ? ctl_tls_message_add(&peer->tls->messages, message, len)
+				 : -ENOTCONN;
 }
 
 // ---- Negotiation -----------------------------------------------------------------------------

@@ -240,7 +240,8 @@ static int check_fixed(const struct ctl_policy *p, const char *cn, const struct 
 
 	if (ccd == NULL || ccd->ifconfig.family == 0 || subnet == (ccd->ifconfig_peer.family == 0))
 		return 0;
-	ctl_log(CTL_WARN, "client-config-dir: ifconfig-push needs %s client=%s",
+	ctl_log(CTL_WARN, "%s:%u: 'ifconfig-push' needs %s client=%s", ccd->ifconfig_file,
+		ccd->ifconfig_line,
 		subnet ? "a netmask, as the topology is subnet"
 		       : "the address of the other end, as the topology isn't subnet",
 		cn);

@@ -76,24 +76,17 @@ void ctl_bytes_done(struct ctl_bytes *b)
 	*b = (struct ctl_bytes){ 0 };
 }
 
-static int add_message(struct ctl_bytes *b, const void *message, size_t len)
+int ctl_tls_message_add(struct ctl_bytes *b, const void *message, size_t len)
 {
 	uint8_t head[2];
 	size_t before = b->len;
 
 	ovpn_put_be16(head, (uint16_t)len);
-	if (ctl_bytes_add(b, head, sizeof(head)) < 0)
-		return -ENOMEM;
-	if (ctl_bytes_add(b, message, len) < 0) {
+	if (ctl_bytes_add(b, head, sizeof(head)) < 0 || ctl_bytes_add(b, message, len) < 0) {
 		b->len = before;
 		return -ENOMEM;
 	}
 	return 0;
-}
-
-int ctl_tls_job_message(struct ctl_tls_job *job, const void *message, size_t len)
-{
-	return add_message(&job->messages, message, len);
 }
 
 size_t ctl_tls_message_next(const struct ctl_bytes *b, size_t *pos, const uint8_t **ret_message)
@@ -179,7 +172,7 @@ static void read_messages(struct ctl_tls_job *job)
 		n = ovpn_tls_conn_read(job->conn, buf, sizeof(buf));
 		if (n <= 0)
 			break;
-		if (add_message(&job->read, buf, (size_t)n) < 0)
+		if (ctl_tls_message_add(&job->read, buf, (size_t)n) < 0)
 			job->no_memory = true;
 	}
 	if (n == -EPIPE)

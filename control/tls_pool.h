@@ -59,8 +59,8 @@ struct ctl_tls_job {
 	struct ctl_tls_job *next; // of the pool
 };
 
-// Queue a message into job->messages. Returns 0 or -ENOMEM.
-int ctl_tls_job_message(struct ctl_tls_job *job, const void *message, size_t len);
+// Put a message behind those in b. Returns 0, or -ENOMEM with b as it was.
+int ctl_tls_message_add(struct ctl_bytes *b, const void *message, size_t len);
 
 // Take the first message off b. Returns its length and *ret_message (valid until b changes), 0 when
 // there is none.

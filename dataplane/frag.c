@@ -293,8 +293,37 @@ void dp_frag_expire(struct dp_worker *w)
 	}
 }
 
-// One piece of a packet: its own buffer, headers and len bytes from offset of the payload.
-static struct rte_mbuf *cut4(struct dp_worker *w, struct rte_mbuf *m, uint16_t hdr_len,
+// One piece of a packet: its own buffer, headers and len bytes from offset of the payload. What it
+// needs besides: IPv4 the length of the header, IPv6 the id.
+typedef struct rte_mbuf *cut_fn(struct dp_worker *w, struct rte_mbuf *m, uint32_t besides,
+	uint32_t offset, uint16_t len, bool last);
+
+// Cut a packet into pieces of at most step bytes of payload. Returns how many, m being freed; 0: m
+// is dropped.
+static unsigned cut_up(struct dp_worker *w, struct rte_mbuf *m, cut_fn *cut, uint32_t besides,
+	uint32_t payload, uint32_t step, struct rte_mbuf **ret_pkt, unsigned max)
+{
+	unsigned n = 0;
+
+	for (uint32_t offset = 0; offset < payload; offset += step) {
+		uint16_t len = (uint16_t)(payload - offset < step ? payload - offset : step);
+		struct rte_mbuf *p = NULL;
+
+		if (n < max)
+			p = cut(w, m, besides, offset, len, offset + len == payload);
+		if (p == NULL) {
+			rte_pktmbuf_free_bulk(ret_pkt, n);
+			dp_drop(w, m, n == max ? DP_DROP_inner_too_big : DP_DROP_no_buffer);
+			return 0;
+		}
+		ret_pkt[n++] = p;
+	}
+	dp_count(w, DP_COUNT_frags_made, n);
+	rte_pktmbuf_free(m);
+	return n;
+}
+
+static struct rte_mbuf *cut4(struct dp_worker *w, struct rte_mbuf *m, uint32_t hdr_len,
 	uint32_t offset, uint16_t len, bool last)
 {
 	const struct rte_ipv4_hdr *from = rte_pktmbuf_mtod(m, const struct rte_ipv4_hdr *);
@@ -328,37 +357,17 @@ unsigned dp_frag4(struct dp_worker *w, struct rte_mbuf *m, uint16_t mtu, struct 
 	unsigned max)
 {
 	const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod(m, const struct rte_ipv4_hdr *);
-	uint16_t hdr_len = (ip->version_ihl & 0xf) * 4;
-	uint32_t payload = rte_pktmbuf_pkt_len(m) - hdr_len;
-	uint32_t step, offset = 0;
-	unsigned n = 0;
+	uint32_t hdr_len = (ip->version_ihl & 0xf) * 4u;
 
 	if (mtu < hdr_len + UNIT) {
 		dp_drop(w, m, DP_DROP_inner_too_big);
 		return 0;
 	}
-	step = (mtu - hdr_len) / UNIT * UNIT;
-	while (offset < payload) {
-		uint16_t len = (uint16_t)(payload - offset < step ? payload - offset : step);
-
-		struct rte_mbuf *p = NULL;
-
-		if (n < max)
-			p = cut4(w, m, hdr_len, offset, len, offset + len == payload);
-		if (p == NULL) {
-			rte_pktmbuf_free_bulk(ret_pkt, n);
-			dp_drop(w, m, n == max ? DP_DROP_inner_too_big : DP_DROP_no_buffer);
-			return 0;
-		}
-		ret_pkt[n++] = p;
-		offset += len;
-	}
-	dp_count(w, DP_COUNT_frags_made, n);
-	rte_pktmbuf_free(m);
-	return n;
+	return cut_up(w, m, cut4, hdr_len, rte_pktmbuf_pkt_len(m) - hdr_len,
+		(mtu - hdr_len) / UNIT * UNIT, ret_pkt, max);
 }
 
-// The same for IPv6, whose pieces get a header of their own.
+// Pieces of IPv6 get a header of their own.
 static struct rte_mbuf *cut6(struct dp_worker *w, struct rte_mbuf *m, uint32_t id, uint32_t offset,
 	uint16_t len, bool last)
 {
@@ -390,31 +399,13 @@ static struct rte_mbuf *cut6(struct dp_worker *w, struct rte_mbuf *m, uint32_t i
 unsigned dp_frag6(struct dp_worker *w, struct rte_mbuf *m, uint16_t mtu, struct rte_mbuf **ret_pkt,
 	unsigned max)
 {
-	uint32_t payload = rte_pktmbuf_pkt_len(m) - (uint32_t)sizeof(struct rte_ipv6_hdr);
+	const uint32_t hdr_len = sizeof(struct rte_ipv6_hdr);
 	uint32_t id = (uint32_t)dp_mix64((uint64_t)w->index << 32 | w->frag_id++);
-	uint32_t step, offset = 0;
-	unsigned n = 0;
 
 	if (mtu < 1280) { // no link of IPv6 has less
 		dp_drop(w, m, DP_DROP_inner_too_big);
 		return 0;
 	}
-	step = (mtu - sizeof(struct rte_ipv6_hdr) - FRAG6_LEN) / UNIT * UNIT;
-	while (offset < payload) {
-		uint16_t len = (uint16_t)(payload - offset < step ? payload - offset : step);
-		struct rte_mbuf *p = NULL;
-
-		if (n < max)
-			p = cut6(w, m, id, offset, len, offset + len == payload);
-		if (p == NULL) {
-			rte_pktmbuf_free_bulk(ret_pkt, n);
-			dp_drop(w, m, n == max ? DP_DROP_inner_too_big : DP_DROP_no_buffer);
-			return 0;
-		}
-		ret_pkt[n++] = p;
-		offset += len;
-	}
-	dp_count(w, DP_COUNT_frags_made, n);
-	rte_pktmbuf_free(m);
-	return n;
+	return cut_up(w, m, cut6, id, rte_pktmbuf_pkt_len(m) - hdr_len,
+		(mtu - hdr_len - FRAG6_LEN) / UNIT * UNIT, ret_pkt, max);
 }

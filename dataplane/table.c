@@ -213,13 +213,3 @@ int dp_table_take(const struct dp_state_file *state, int sessions_fd, int keys_f
 			rc == -ESTALE ? "it doesn't agree with dataplane.state" : strerror(-rc));
 	return rc;
 }
-
-uint32_t dp_table_used(const struct shm_table *table)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < table->sessions; i++)
-		n += atomic_load_explicit(&table->dir[i].state, memory_order_relaxed) !=
-			SHM_STATE_FREE;
-	return n;
-}

@@ -50,6 +50,3 @@ int dp_table_make(const struct cfg_dataplane *cfg, bool huge, struct shm_table *
 // Take over the table whose descriptors somebody kept. Returns 0 or -errno, after one log line.
 int dp_table_take(const struct dp_state_file *state, int sessions_fd, int keys_fd,
 	struct shm_table *ret_table);
-
-// Number of slots that aren't free.
-uint32_t dp_table_used(const struct shm_table *table);

@@ -173,16 +173,6 @@ struct pg_control *pg_control_free(struct pg_control *c)
 	return NULL;
 }
 
-uint32_t pg_control_slots(const struct pg_control *c)
-{
-	return c->welcome.sessions;
-}
-
-uint16_t pg_control_workers(const struct pg_control *c)
-{
-	return c->welcome.workers;
-}
-
 static void wake(struct pg_control *c)
 {
 	uint64_t one = 1;

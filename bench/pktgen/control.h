@@ -22,9 +22,6 @@ bool pg_control_alone(const struct pg_control *c);
 // go on. Returns 0, or -errno while there is none: try again.
 int pg_control_again(struct pg_control *c);
 
-uint32_t pg_control_slots(const struct pg_control *c);
-uint16_t pg_control_workers(const struct pg_control *c);
-
 // Install all clients, spread over the workers, and wait for the acknowledgements. Returns 0 and
 // how many seconds it took; -EIO when one was refused, -ETIMEDOUT; tells stderr why.
 int pg_control_install(struct pg_control *c, struct pg_fleet *f, double *ret_seconds);

@@ -232,7 +232,6 @@ static int use_identity(const struct ovpn_tls_ctx_options *o, struct ovpn_tls_ct
 			return ovpn_tls_error_set(err, -EINVAL, "%s: %s", name, library_text());
 	}
 	ovpn_tls_subject(id->cert, ctx->subject, sizeof(ctx->subject));
-	ctx->not_after = ovpn_tls_not_after(id->cert);
 	rc = add_extra_certs(o, ctx->ssl, err);
 	if (rc == 0)
 		build_chain(ctx->ssl);
@@ -488,11 +487,6 @@ uint64_t ovpn_tls_ctx_known(const struct ovpn_tls_ctx *ctx)
 const char *ovpn_tls_ctx_subject(const struct ovpn_tls_ctx *ctx)
 {
 	return ctx->subject;
-}
-
-int64_t ovpn_tls_ctx_not_after(const struct ovpn_tls_ctx *ctx)
-{
-	return ctx->not_after;
 }
 
 void ovpn_tls_ctx_hash(const struct ovpn_tls_ctx *ctx, uint8_t ret_hash[32])

@@ -113,9 +113,8 @@ int ovpn_tls_ctx_set_crl(struct ovpn_tls_ctx *ctx, const struct ovpn_tls_source 
 // Chains that didn't have to be verified, because the same was shown before.
 uint64_t ovpn_tls_ctx_known(const struct ovpn_tls_ctx *ctx);
 
-// Text of our own certificate's subject, and when it ends (unix time, seconds; 0: no certificate).
+// Text of our own certificate's subject.
 const char *ovpn_tls_ctx_subject(const struct ovpn_tls_ctx *ctx);
-int64_t ovpn_tls_ctx_not_after(const struct ovpn_tls_ctx *ctx);
 
 // SHA-256 over the public settings and the certificate: differs when a restarted control would
 // answer handshakes differently (decisions.md C1).

@@ -37,7 +37,6 @@ struct ovpn_tls_ctx {
 	uint8_t (*fingerprints)[32];
 	size_t n_fingerprints;
 	char subject[OVPN_TLS_SUBJECT_MAX];
-	int64_t not_after;
 	uint8_t hash[32];
 };
 

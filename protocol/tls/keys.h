@@ -15,7 +15,6 @@
 // Label of the TLS exporter for data keys, and for the dynamic tls-crypt key. No context.
 #define OVPN_EXPORTER_DATA_KEYS "EXPORTER-OpenVPN-datakeys"
 #define OVPN_EXPORTER_DYNAMIC "EXPORTER-OpenVPN-dynamic-tls-crypt"
-#define OVPN_EXPORTER_P2P_PEER_ID "EXPORTER-OpenVPN-p2p-peerid"
 
 // Index into ovpn_data_keys.dir.
 enum ovpn_key_direction {

@@ -88,6 +88,20 @@ for topology in subnet net30 p2p; do
 	say "$topology: fixed address, network behind the client, client to client, push-remove"
 done
 
+# --- A fixed address in a form that the topology has no use for ---
+
+echo 'ifconfig-push 10.8.0.78 10.8.0.77' >"$W/ccd/laptop"
+server
+client_config laptop 'dev tun1' 'connect-retry 1 1'
+rm -f "$W/laptop.log"
+client_begin laptop
+await_log control 10 "ccd/laptop:1: 'ifconfig-push' needs a netmask" ||
+	fail "the server doesn't say what is wrong with the address"
+stop laptop
+[ "$(log_count laptop 'Initialization Sequence Completed')" = 0 ] || fail "it was let in"
+server_gone
+say "an address in the wrong form is refused, with file and line"
+
 # --- Without client-to-client the way is closed; addresses are remembered ---
 
 rm "$W/ccd/laptop"
