@@ -293,15 +293,13 @@ void dp_frag_expire(struct dp_worker *w)
 	}
 }
 
-// One piece of a packet: its own buffer, headers and len bytes from offset of the payload. What it
-// needs besides: IPv4 the length of the header, IPv6 the id.
-typedef struct rte_mbuf *cut_fn(struct dp_worker *w, struct rte_mbuf *m, uint32_t besides,
-	uint32_t offset, uint16_t len, bool last);
-
-// Cut a packet into pieces of at most step bytes of payload. Returns how many, m being freed; 0: m
-// is dropped.
-static unsigned cut_up(struct dp_worker *w, struct rte_mbuf *m, cut_fn *cut, uint32_t besides,
-	uint32_t payload, uint32_t step, struct rte_mbuf **ret_pkt, unsigned max)
+// Cut a packet into pieces of at most step bytes of payload. cut makes one: its own buffer, headers
+// and len bytes from offset of the payload; what it needs besides is for IPv4 the length of the
+// header, for IPv6 the id. Returns how many there are, m being freed; 0: m is dropped.
+static unsigned cut_up(struct dp_worker *w, struct rte_mbuf *m,
+	struct rte_mbuf *(*cut)(struct dp_worker *w, struct rte_mbuf *m, uint32_t besides,
+		uint32_t offset, uint16_t len, bool last),
+	uint32_t besides, uint32_t payload, uint32_t step, struct rte_mbuf **ret_pkt, unsigned max)
 {
 	unsigned n = 0;
 
