@@ -32,7 +32,7 @@ static const struct driver drivers[] = {
 	{ "net_ring", DP_DRIVER_NO_KERNEL, 0, 0, NULL },
 	{ "net_null", DP_DRIVER_NO_KERNEL, 0, 0, NULL },
 	{ "net_pcap", DP_DRIVER_NO_KERNEL, 0, 0, NULL },
-	{ "net_virtio_user", 0, 0, 0, "queues" },
+	{ "net_virtio_user", DP_DRIVER_SHARES_MEMORY, 0, 0, "queues" },
 	{ "net_vhost", 0, 0, 0, "queues", "iface", SOCK_STREAM },
 };
 

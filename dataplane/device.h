@@ -16,6 +16,8 @@ enum dp_driver_flag {
 	DP_DRIVER_RX_INTR = 1u << 4, // a descriptor a queue by the driver's interrupts
 	DP_DRIVER_XDP = 1u << 5,
 	DP_DRIVER_NO_KERNEL = 1u << 6, // for measurements: no kernel behind it
+	DP_DRIVER_SHARES_MEMORY = 1u
+		<< 7, // its far end maps our packet buffers, a few files at most
 };
 
 struct dp_device {

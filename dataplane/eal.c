@@ -184,24 +184,25 @@ static bool has(int argc, char **argv, const char *option)
 	return false;
 }
 
-// The same name for the same socket, so that a restart finds and replaces the files of a process
-// that was killed; the lock on dataplane.state keeps two processes apart.
-static void choose_prefix(struct dp_eal *eal, const char *socket_path)
+void dp_eal_prefix(const char *socket_path, char prefix[DP_EAL_PREFIX])
 {
 	uint32_t hash = 0x811c9dc5u; // FNV-1a
 
 	for (const char *c = socket_path; *c != '\0'; c++)
 		hash = (hash ^ (uint8_t)*c) * 0x01000193u;
-	(void)snprintf(eal->prefix, sizeof(eal->prefix), "visp-%08x", hash); // always fits
+	(void)snprintf(prefix, DP_EAL_PREFIX, "visp-%08x", hash); // always fits
 }
 
-static int add_memory(struct dp_eal *eal, const struct cfg_dataplane *cfg, size_t pool_bytes)
+static int add_memory(
+	struct dp_eal *eal, const struct cfg_dataplane *cfg, size_t pool_bytes, bool shared)
 {
 	size_t mib = (EAL_OWN + pool_bytes + index_bytes(cfg)) / MIB;
 	int rc;
 
-	if (eal->huge)
-		return add(eal, "--in-memory");
+	if (eal->huge) {
+		rc = add(eal, "--in-memory");
+		return rc < 0 || !shared ? rc : add(eal, "--single-file-segments");
+	}
 	// --no-huge excludes --in-memory. Memory is taken when touched, so more does no harm.
 	rc = add(eal, "--no-huge");
 	if (rc == 0)
@@ -209,6 +210,15 @@ static int add_memory(struct dp_eal *eal, const struct cfg_dataplane *cfg, size_
 	if (rc == 0)
 		rc = add(eal, "-m");
 	return rc < 0 ? rc : add(eal, "%zu", 2 * mib + 192);
+}
+
+static bool shares_memory(const struct dp_device *device, unsigned devices)
+{
+	for (unsigned i = 0; i < devices; i++) {
+		if ((device[i].flags & DP_DRIVER_SHARES_MEMORY) != 0)
+			return true;
+	}
+	return false;
 }
 
 static int add_devices(struct dp_eal *eal, const struct dp_device *device, unsigned devices)
@@ -253,7 +263,7 @@ int dp_eal_plan(struct dp_eal *eal, const struct cfg_dataplane *cfg, const struc
 	if (rc < 0)
 		return rc;
 	choose_workers(eal, cfg, cpu, cpus);
-	choose_prefix(eal, cfg->socket);
+	dp_eal_prefix(cfg->socket, eal->prefix);
 	rc = add(eal, "visp-dataplane");
 	if (rc == 0 && !names_cores(extra_argc, extra_argv))
 		rc = add_lcores(eal, cpu, cpus);
@@ -261,7 +271,7 @@ int dp_eal_plan(struct dp_eal *eal, const struct cfg_dataplane *cfg, const struc
 		rc = add(eal, "--file-prefix=%s", eal->prefix);
 	if (rc == 0 && !has(extra_argc, extra_argv, "--no-huge") &&
 		!has(extra_argc, extra_argv, "--in-memory"))
-		rc = add_memory(eal, cfg, pool_bytes);
+		rc = add_memory(eal, cfg, pool_bytes, shares_memory(device, devices));
 	if (rc == 0)
 		rc = add_devices(eal, device, devices);
 	if (rc == 0 && cfg->verb < 4)

@@ -11,19 +11,25 @@
 
 #define DP_EAL_ARGS 48
 #define DP_EAL_TEXT 2048
+#define DP_EAL_PREFIX 32
 
 struct dp_eal {
 	bool huge; // packet buffers in huge pages
 	bool huge_table; // the session table too
 	uint16_t workers; // number of workers
 	uint16_t lcore[CFG_WORKERS_MAX]; // EAL's number of each
-	char prefix[32]; // --file-prefix
+	char prefix[DP_EAL_PREFIX]; // --file-prefix
 	int argc;
 	char *argv[DP_EAL_ARGS + 1];
 	char text[DP_EAL_TEXT]; // the arguments themselves
 	size_t text_len;
 	char run_folder[256]; // EAL's files; emptied by dp_eal_cleanup()
 };
+
+// EAL's --file-prefix of the dataplane that listens on this socket. The same name for the same
+// socket, so that a restart finds and replaces the files of a process that was killed; the lock on
+// dataplane.state keeps two processes apart. Any thread.
+void dp_eal_prefix(const char *socket_path, char prefix[DP_EAL_PREFIX]);
 
 // Decide. pool_bytes: what packet buffers will take. extra: arguments behind "--". Returns 0;
 // -ENOMEM when huge pages are demanded and not there, -E2BIG; logs why.

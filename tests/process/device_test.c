@@ -57,6 +57,9 @@ GTC_TEST(device, names)
 	GTC_EXPECT_INT(parse("1f:1f.7", 0), -ENODEV);
 	GTC_EXPECT_INT(parse("net_vhost0,iface=/tmp/a-path-longer-than-an-interface.sock", 0), 0);
 	GTC_EXPECT_STR(d.iface, "");
+	GTC_EXPECT((d.flags & DP_DRIVER_SHARES_MEMORY) == 0);
+	GTC_ASSERT_INT(parse("net_virtio_user0,path=/tmp/v.sock", 0), 0);
+	GTC_EXPECT((d.flags & DP_DRIVER_SHARES_MEMORY) != 0);
 }
 
 GTC_TEST(device, arguments_are_bounded)
