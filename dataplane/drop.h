@@ -91,6 +91,7 @@ enum dp_drop {
 #define DP_COUNTS(X)                                                                               \
 	X(iterations, "turns of the loop")                                                         \
 	X(busy_iterations, "turns that found work")                                                \
+	X(busy_cycles, "TSC cycles that these turns took")                                         \
 	X(outer_rx_packets, "frames received on the outer port")                                   \
 	X(outer_rx_bytes, "their bytes")                                                           \
 	X(inner_rx_packets, "frames received on the inner port")                                   \

@@ -223,9 +223,16 @@ void dp_worker_sleep(struct dp_worker *w)
 int dp_worker_run(void *worker)
 {
 	struct dp_worker *w = worker;
+	uint64_t busy_tsc = 0; // start of the turn before, if that found work
 
 	while (!atomic_load_explicit(&w->core->stop, memory_order_relaxed)) {
-		if (dp_worker_iterate(w) > 0) {
+		unsigned n = dp_worker_iterate(w);
+
+		// A turn lasts until the next one begins, whose time is read anyway.
+		if (busy_tsc != 0)
+			dp_count(w, DP_COUNT_busy_cycles, w->now_tsc - busy_tsc);
+		busy_tsc = n > 0 ? w->now_tsc : 0;
+		if (n > 0) {
 			w->idle_turns = 0;
 			continue;
 		}

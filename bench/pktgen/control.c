@@ -236,6 +236,16 @@ static struct ends *owner_of(struct pg_control *c, uint32_t slot)
 
 typedef void (*make_fn)(const struct pg_fleet *f, uint32_t slot, struct shm_cmd *cmd);
 
+// Nothing was acknowledged for a long time: say what is known. Returns -errno.
+static int stuck_at(const struct pg_control *c, uint32_t acked, uint32_t sent, uint32_t total)
+{
+	bool alone = pg_control_alone(c);
+
+	(void)fprintf(stderr, "visp-pktgen: %s: %u of %u commands sent, %u acknowledged\n",
+		alone ? "the dataplane has gone" : "the dataplane is silent", sent, total, acked);
+	return alone ? -ECONNRESET : -ETIMEDOUT;
+}
+
 // Send each client's commands, n of them, and wait until all are acknowledged.
 static int carry_out(struct pg_control *c, struct pg_fleet *f, const make_fn *make, unsigned n)
 {
@@ -265,7 +275,7 @@ static int carry_out(struct pg_control *c, struct pg_fleet *f, const make_fn *ma
 		if (c->acked != seen)
 			stuck = now_s() + WAIT_S;
 		else if (now_s() > stuck)
-			return -ETIMEDOUT;
+			return stuck_at(c, c->acked - before, sent, total);
 		seen = c->acked;
 	}
 	return 0;

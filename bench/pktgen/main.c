@@ -20,6 +20,7 @@
 #define QUEUE 1024u
 #define LINK_WAIT_MS 5000u
 #define START_WAIT_MS 15000u
+#define LEARN_MS 50u // what a quiet moment looks like
 
 struct run {
 	struct pg_options o;
@@ -119,6 +120,10 @@ static int open_outside(struct run *r)
 	e->control = pg_control_connect(r->o.socket, r->o.mobility);
 	if (e->control == NULL)
 		return -errno;
+	if (!r->o.trial.restarts) // the one that is killed takes its counters along
+		e->telemetry_fd = pg_telemetry_open(r->o.socket, r->o.telemetry);
+	if (e->telemetry_fd < 0 && r->o.telemetry != NULL)
+		return say(r->o.telemetry, e->telemetry_fd);
 	rc = pg_control_install(e->control, &r->fleet, &seconds);
 	r->about.install_per_second = seconds > 0 ? r->fleet.n / seconds : 0;
 	return rc < 0 ? say("installing sessions", rc) : 0;
@@ -157,6 +162,7 @@ static int measure(struct run *r)
 
 	if (rc < 0)
 		return say("nothing comes back through the dataplane", rc);
+	(void)pg_noise_learn(LEARN_MS);
 	(void)fprintf(stderr, "sending\n"); // for scripts that wait for it
 	if (r->o.search)
 		rc = pg_trial_search(&r->ends, &r->load, &r->o.trial, r->o.search_loss, &r->result);
@@ -176,6 +182,7 @@ static int with_ports(struct run *r)
 	bool outside = r->o.socket != NULL || r->o.forwarder;
 	int rc = pg_pin(r->o.cpu);
 
+	r->ends.telemetry_fd = -1;
 	if (rc >= 0)
 		rc = pg_eal_start(r->o.memory_mb, true);
 	if (rc < 0)
@@ -188,6 +195,8 @@ static int with_ports(struct run *r)
 	if (r->ends.control != NULL && rc == 0)
 		rc = pg_control_remove(r->ends.control, &r->fleet);
 	r->ends.control = pg_control_free(r->ends.control);
+	if (r->ends.telemetry_fd >= 0)
+		(void)close(r->ends.telemetry_fd); // nothing was written
 	if (outside) {
 		(void)rte_eth_dev_stop(r->ends.outer); // nothing is left to be lost
 		(void)rte_eth_dev_stop(r->ends.inner);

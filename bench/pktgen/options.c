@@ -26,6 +26,9 @@ static const char usage_text[] =
 	"  --forwarder        no dataplane but a program that passes frames on, as dpdk-testpmd: "
 	"the\n"
 	"                     limit of ports and generator; clients' packets only\n"
+	"  --telemetry PATH   the dataplane's telemetry socket, which tells what packets cost its "
+	"workers\n"
+	"                     (default: found by --socket, below /run/dpdk)\n"
 	"  --sessions N       clients, 1 to 1048576 (default 1024)\n"
 	"  --flows N          UDP ports that each client's inner packets use in turn (default 1)\n"
 	"  --zipf             few clients send most (exponent 1); else all alike\n"
@@ -60,6 +63,7 @@ enum {
 	OPT_INNER,
 	OPT_IN_PROCESS,
 	OPT_FORWARDER,
+	OPT_TELEMETRY,
 	OPT_SESSIONS,
 	OPT_FLOWS,
 	OPT_ZIPF,
@@ -91,6 +95,7 @@ static const struct option long_options[] = {
 	{ "inner", required_argument, NULL, OPT_INNER },
 	{ "in-process", no_argument, NULL, OPT_IN_PROCESS },
 	{ "forwarder", no_argument, NULL, OPT_FORWARDER },
+	{ "telemetry", required_argument, NULL, OPT_TELEMETRY },
 	{ "sessions", required_argument, NULL, OPT_SESSIONS },
 	{ "flows", required_argument, NULL, OPT_FLOWS },
 	{ "zipf", no_argument, NULL, OPT_ZIPF },
@@ -213,6 +218,7 @@ static int take(struct pg_options *o, int c, const char *arg)
 	case OPT_SOCKET: o->socket = arg; return 0;
 	case OPT_OUTER: o->outer = arg; return 0;
 	case OPT_INNER: o->inner = arg; return 0;
+	case OPT_TELEMETRY: o->telemetry = arg; return 0;
 	case OPT_IN_PROCESS: return 0;
 	case OPT_FORWARDER: o->forwarder = true; return 0;
 	case OPT_ZIPF: o->load.zipf = true; return 0;
@@ -241,6 +247,8 @@ static const char *conflict(const struct pg_options *o, bool in_process)
 		return "give --socket, --outer and --inner, or --in-process, or --write-pcap";
 	if (o->socket != NULL && o->forwarder)
 		return "--forwarder has no --socket";
+	if (o->telemetry != NULL && o->socket == NULL)
+		return "--telemetry goes with --socket";
 	if (o->forwarder && o->load.direction != PG_UP)
 		return "--forwarder passes packets of clients: --direction up";
 	if (o->pcap != NULL && o->load.direction == (PG_UP | PG_DOWN))

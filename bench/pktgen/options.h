@@ -10,6 +10,7 @@
 
 struct pg_options {
 	const char *socket; // of the dataplane; NULL: it runs in this process
+	const char *telemetry; // its telemetry socket; NULL: where it usually is
 	bool forwarder; // instead of a dataplane
 	const char *outer; // devargs of the port towards the dataplane's outer one
 	const char *inner;

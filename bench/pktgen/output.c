@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "bench/noise.h"
+
 #define PCAP_MAGIC 0xa1b2c3d4u // microseconds
 #define PCAP_ETHERNET 1u
 
@@ -41,6 +43,38 @@ static void print_times(const char *name, const struct pg_hdr *h)
 	printf(" max %.1f (%lu values)\n", (double)h->max_ns / 1000, (unsigned long)h->n);
 }
 
+// TSC cycles a packet of turns that found work.
+static double cost(const struct pg_work *w)
+{
+	return w->packets > 0 ? (double)w->cycles / (double)w->packets : 0;
+}
+
+static struct pg_work all_work(const struct pg_seen *s)
+{
+	struct pg_work sum = { 0 };
+
+	for (unsigned i = 0; i < s->workers; i++) {
+		sum.cycles += s->work[i].cycles;
+		sum.packets += s->work[i].packets;
+	}
+	return sum;
+}
+
+static void print_work(const struct pg_seen *s)
+{
+	struct pg_work all = all_work(s);
+
+	if (all.packets == 0)
+		return;
+	printf("workers: %.0f TSC cycles a packet", cost(&all));
+	for (unsigned i = 0; i < s->workers; i++)
+		printf("%s worker %u: %.0f, %.1f packets a turn", i == 0 ? ";" : ",", i,
+			cost(&s->work[i]),
+			(double)s->work[i].packets /
+				(double)(s->work[i].busy_turns > 0 ? s->work[i].busy_turns : 1));
+	printf("\n");
+}
+
 void pg_result_print(const struct pg_result *r, const struct pg_about *about)
 {
 	if (about->install_per_second > 0)
@@ -64,10 +98,12 @@ void pg_result_print(const struct pg_result *r, const struct pg_about *about)
 		printf("%u restarts; longest silence %.1f ms; %u sessions go on; %lu packet-ids "
 		       "twice\n",
 			r->restarts, r->silence_ms, r->after, (unsigned long)r->repeated);
-	if (r->worker_cycles > 0)
-		printf("workers: %.0f TSC cycles a packet\n",
-			(double)r->worker_cycles /
-				(double)(r->up.sent + r->down.sent + r->hostile));
+	print_work(&r->seen);
+	if (r->seen.probes > 0)
+		printf("noise: TSC cycles an addition: median %.3f, nine of ten below %.3f, least "
+		       "%.3f (%s)\n",
+			r->seen.probe_median, r->seen.probe_p90, r->seen.probe_floor,
+			pg_noise_quiet(r->seen.probe_p90) ? "quiet" : "not quiet");
 }
 
 static void json_way(FILE *f, const char *name, const struct pg_way *w, double seconds)
@@ -90,6 +126,29 @@ static void json_times(FILE *f, const char *name, const struct pg_hdr *h)
 	(void)fprintf(f, ", \"max\": %.3f},\n", (double)h->max_ns / 1000);
 }
 
+// What nobody told is null.
+static void json_seen(FILE *f, const struct pg_seen *s)
+{
+	struct pg_work all = all_work(s);
+
+	if (all.packets > 0)
+		(void)fprintf(f, "  \"worker_cycles\": %lu, \"cycles_per_packet\": %.2f,\n",
+			(unsigned long)all.cycles, cost(&all));
+	else
+		(void)fprintf(f, "  \"worker_cycles\": null, \"cycles_per_packet\": null,\n");
+	(void)fprintf(f, "  \"workers\": [");
+	for (unsigned i = 0; i < s->workers; i++)
+		(void)fprintf(f,
+			"%s{\"busy_cycles\": %lu, \"packets\": %lu, \"cycles_per_packet\": "
+			"%.2f, \"turns\": %lu, \"busy_turns\": %lu}",
+			i > 0 ? ", " : "", (unsigned long)s->work[i].cycles,
+			(unsigned long)s->work[i].packets, cost(&s->work[i]),
+			(unsigned long)s->work[i].turns, (unsigned long)s->work[i].busy_turns);
+	(void)fprintf(f,
+		"],\n  \"noise\": {\"floor\": %.4f, \"median\": %.4f, \"p90\": %.4f, \"n\": %u},\n",
+		s->probe_floor, s->probe_median, s->probe_p90, s->probes);
+}
+
 int pg_result_json(const struct pg_result *r, const struct pg_about *about, const char *path)
 {
 	FILE *f = fopen(path, "we");
@@ -107,13 +166,14 @@ int pg_result_json(const struct pg_result *r, const struct pg_about *about, cons
 	json_way(f, "down", &r->down, r->seconds);
 	json_times(f, "latency_us", &r->latency);
 	json_times(f, "outage_us", &r->outage);
+	json_seen(f, &r->seen);
 	(void)fprintf(f,
 		"  \"restarts\": %u, \"silence_ms\": %.3f, \"after\": %u, \"repeated\": %lu,\n"
 		"  \"handovers\": %lu, \"answered\": %lu, \"hostile\": %lu, \"bad\": %lu,\n"
-		"  \"worker_cycles\": %lu, \"install_per_second\": %.0f\n}\n",
+		"  \"install_per_second\": %.0f\n}\n",
 		r->restarts, r->silence_ms, r->after, (unsigned long)r->repeated,
 		(unsigned long)r->moves, (unsigned long)r->answered, (unsigned long)r->hostile,
-		(unsigned long)r->bad, (unsigned long)r->worker_cycles, about->install_per_second);
+		(unsigned long)r->bad, about->install_per_second);
 	bad = ferror(f) != 0;
 	if (fclose(f) != 0)
 		bad = true;

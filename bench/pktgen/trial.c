@@ -22,6 +22,8 @@ struct state {
 	struct pg_ends *e;
 	struct pg_load *l;
 	struct pg_result *r;
+	struct pg_watch watch;
+	struct rte_mbuf *ping; // of a client that moved, while the port is full
 	double ns_per_cycle;
 	uint64_t last_rx; // TSC
 	uint64_t silence; // longest, in TSC cycles
@@ -159,7 +161,7 @@ static void others(struct state *s)
 			uint64_t start = pg_tsc();
 
 			if (dp_worker_iterate(core->worker[i]) > 0)
-				s->r->worker_cycles += pg_tsc() - start;
+				s->watch.host_cycles += pg_tsc() - start;
 		}
 	}
 	if (++s->turns % POLL_EVERY != 0)
@@ -232,16 +234,27 @@ static void send_good(struct state *s, unsigned n)
 	way->refused += n - sent;
 }
 
-static void move_one(struct state *s)
+// A client's Ping waits until its port takes it; nothing else is sent meanwhile, so that it stays
+// in front of the client's later packets.
+static void send_ping(struct state *s)
+{
+	if (s->ping != NULL && rte_eth_tx_burst(s->e->outer, 0, &s->ping, 1) == 1)
+		s->ping = NULL;
+}
+
+// Returns false when there was no buffer for it.
+static bool move_one(struct state *s)
 {
 	struct rte_mbuf *m = rte_pktmbuf_alloc(s->e->pool);
 
 	if (m == NULL)
-		return;
+		return false;
 	if (pg_load_move(s->l, m, pg_tsc()))
-		(void)transmit(s->e->outer, &m, 1); // a lost Ping shows as a move without an answer
+		s->ping = m;
 	else
 		rte_pktmbuf_free(m);
+	send_ping(s);
+	return true;
 }
 
 static void drain(struct state *s)
@@ -298,19 +311,22 @@ static void offer(struct state *s, const struct pg_trial *t)
 
 	while (passed < t->seconds) {
 		unsigned n = PG_LOAD_BURST;
+		uint64_t now = pg_tsc();
 
-		passed = (double)(pg_tsc() - start) / hz;
+		passed = (double)(now - start) / hz;
+		pg_watch_turn(&s->watch, now);
 		if (t->pps > 0) {
 			uint64_t due = (uint64_t)(passed * t->pps);
 
 			n = due > sent + PG_LOAD_BURST ? PG_LOAD_BURST : (unsigned)(due - sent);
 		}
-		if (n > 0)
-			send_good(s, n);
-		sent += n;
-		if ((double)moved < passed * t->moves_per_second) {
-			move_one(s);
-			moved++;
+		send_ping(s);
+		if (s->ping == NULL) {
+			if (n > 0)
+				send_good(s, n);
+			sent += n;
+			if ((double)moved < passed * t->moves_per_second)
+				moved += move_one(s);
 		}
 		others(s);
 		(void)receive(s);
@@ -320,6 +336,8 @@ static void offer(struct state *s, const struct pg_trial *t)
 		}
 	}
 	s->r->seconds = passed;
+	rte_pktmbuf_free(s->ping); // its client has moved without an answer
+	s->ping = NULL;
 	if (t->progress)
 		(void)fprintf(stderr, "\r\033[K");
 }
@@ -333,10 +351,12 @@ int pg_trial_run(struct pg_ends *e, struct pg_load *l, const struct pg_trial *t,
 	pg_load_clear(l);
 	ret_result->offered = t->pps;
 	s.restarts = t->restarts;
+	pg_watch_begin(&s.watch, e->telemetry_fd, e->host);
 	s.last_rx = pg_tsc();
 	offer(&s, t);
 	ret_result->silence_ms = (double)s.silence * s.ns_per_cycle / 1e6;
 	drain(&s);
+	pg_watch_end(&s.watch, &ret_result->seen);
 	for (uint32_t i = 0; i < l->fleet->n && ret_result->restarts > 0; i++)
 		ret_result->after += l->fleet->client[i].restarts == ret_result->restarts;
 	ret_result->moves = l->moves;

@@ -10,6 +10,7 @@
 #include "bench/pktgen/control.h"
 #include "bench/pktgen/hdr.h"
 #include "bench/pktgen/load.h"
+#include "bench/pktgen/watch.h"
 
 struct pg_host;
 
@@ -20,6 +21,7 @@ struct pg_ends {
 	struct rte_mempool *pool;
 	struct pg_host *host; // the dataplane is in this process, and this thread runs it
 	struct pg_control *control; // it is another process
+	int telemetry_fd; // of that process, -1: it doesn't say what its packets cost
 	bool forwarder; // no dataplane: frames come out as they went in
 };
 
@@ -45,7 +47,7 @@ struct pg_result {
 	double silence_ms; // longest time from a packet to the next one
 	uint32_t after; // sessions of which a packet came since the last restart
 	uint64_t repeated; // downlink packets with an id that was used before
-	uint64_t worker_cycles; // TSC cycles of the workers' busy iterations, in process only
+	struct pg_seen seen; // of the machine and of the workers
 	struct pg_hdr latency; // ns
 	struct pg_hdr outage; // ns, from a move to the first authentic packet there
 };

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <rte_cycles.h>
+
 #include "dataplane/sid_index.h"
 #include "harness.h"
 #include "protocol/ping.h"
@@ -131,6 +133,7 @@ GTC_TEST(threads, moves_under_traffic)
 	uint8_t inner[200], wire[H_FRAME_MAX];
 	uint64_t sent_up = 0, sent_down = 0, reconfs = 0, lost;
 	uint16_t at[CLIENTS] = { 0 };
+	uint64_t began_tsc = rte_rdtsc(), busy;
 	pthread_t thread[WORKERS];
 	struct h_client c[CLIENTS];
 
@@ -194,6 +197,10 @@ GTC_TEST(threads, moves_under_traffic)
 	GTC_EXPECT(t->pings >= reconfs - lost);
 	GTC_EXPECT(h_count(h, DP_COUNT_owner_given) > 0);
 	GTC_EXPECT(h_count(h, DP_COUNT_sleeps) > 0);
+	// Turns with work took time, a packet at least a cycle; those without took the rest.
+	busy = h_count(h, DP_COUNT_busy_cycles);
+	GTC_EXPECT(busy > sent_up + sent_down);
+	GTC_EXPECT(busy < WORKERS * (rte_rdtsc() - began_tsc));
 	if (lost > 0) {
 		for (int why = 0; why < DP_DROP_COUNT; why++) {
 			if (h_drops(h, (enum dp_drop)why) > 0)
