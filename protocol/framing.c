@@ -169,6 +169,15 @@ void ovpn_defrag_init(struct ovpn_defrag *d, void *mem, uint32_t count, uint32_t
 	d->max = max;
 }
 
+// Are two packets of one sender so far apart that the older one is over? Before its number comes
+// round, all those in between have passed.
+static bool outdated(uint8_t old, uint8_t now)
+{
+	uint8_t distance = (uint8_t)(now - old);
+
+	return distance >= OVPN_FRAGMENT_SEQS && distance <= 256 - OVPN_FRAGMENT_SEQS;
+}
+
 // The packet that the piece belongs to, else a free place, else that of the oldest.
 static struct ovpn_defrag_open *place(
 	struct ovpn_defrag *d, uint64_t owner, uint64_t now_ms, uint8_t seq)
@@ -179,6 +188,8 @@ static struct ovpn_defrag_open *place(
 		struct ovpn_defrag_open *o = &d->open[i];
 
 		if (o->used && now_ms - o->began_ms > OVPN_FRAGMENT_LIFETIME_MS)
+			o->used = false;
+		if (o->used && o->owner == owner && outdated(o->seq, seq))
 			o->used = false;
 		if (o->used && o->owner == owner && o->seq == seq)
 			return o;

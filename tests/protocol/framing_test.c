@@ -164,6 +164,38 @@ GTC_TEST(framing, fragments_hostile)
 	free(mem);
 }
 
+// Numbers come round after 256 packets: what is left of a packet of the round before must not be
+// taken for a part of this one.
+GTC_TEST(framing, fragment_numbers_come_round)
+{
+	void *mem = calloc(1, ovpn_defrag_bytes(OVPN_FRAGMENT_SEQS, 400));
+	struct ovpn_fragment more = { .type = OVPN_FRAGMENT_MORE, .size = 100 };
+	struct ovpn_fragment last = { .type = OVPN_FRAGMENT_LAST, .size = 100, .number = 1 };
+	uint8_t old[100], data[100];
+	struct ovpn_span out;
+	struct ovpn_defrag d;
+
+	memset(old, 1, sizeof(old));
+	memset(data, 2, sizeof(data));
+	ovpn_defrag_init(&d, mem, OVPN_FRAGMENT_SEQS, 400);
+	GTC_EXPECT_INT(ovpn_defrag_add(&d, 1, 0, &more, old, 100, &out), 0); // its end is lost
+	for (unsigned i = 1; i <= 256; i++) {
+		more.seq = last.seq = (uint8_t)i;
+		GTC_EXPECT_INT(ovpn_defrag_add(&d, 1, i, &more, data, 100, &out), 0);
+		GTC_ASSERT_INT(ovpn_defrag_add(&d, 1, i, &last, data, 50, &out), 1);
+		GTC_EXPECT_INT(out.len, 150);
+		GTC_EXPECT_INT(out.data[0], 2);
+	}
+	// What is a little late still counts.
+	more.seq = 10;
+	GTC_EXPECT_INT(ovpn_defrag_add(&d, 1, 300, &more, data, 100, &out), 0);
+	more.seq = 34;
+	GTC_EXPECT_INT(ovpn_defrag_add(&d, 1, 300, &more, data, 100, &out), 0);
+	last.seq = 10;
+	GTC_EXPECT_INT(ovpn_defrag_add(&d, 1, 300, &last, data, 50, &out), 1);
+	free(mem);
+}
+
 GTC_TEST(framing, long_ids)
 {
 	struct ovpn_replay win = { 0 };
