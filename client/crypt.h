@@ -16,9 +16,9 @@
 #include "protocol/tls/keys.h"
 
 // Bytes that belong to the caller's buffer in front of a payload and behind it, for any cipher and
-// framing: header 4, HMAC 64, IV 16, long packet-id 8, framing 2; padding 16, swap framing 1,
-// session id 8.
-#define VC_DATA_HEADROOM 96
+// framing: header 4, HMAC 64, IV 16, long packet-id 8, fragment header 4, framing 2; padding 16,
+// swap framing 1, session id 8.
+#define VC_DATA_HEADROOM 112
 #define VC_DATA_TAILROOM 32
 
 struct vc_crypt_ops;
@@ -46,6 +46,7 @@ struct vc_crypt_params {
 	bool epoch; // the epoch format: AEAD and v2, keys from the TLS exporter
 	uint32_t peer_id;
 	enum cfg_comp comp; // framing, data.c puts it on and takes it off
+	uint16_t fragment_max; // bytes of the longest datagram; 0: no fragment headers
 };
 
 // A packet that was opened. Its framing is still on.

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "protocol/data_packet.h"
+#include "client/fragment.h"
+#include "protocol/data_size.h"
 
 // Markers of the compression framings (protocol.md 9.8).
 #define FRAME_NONE 0xFA
@@ -23,6 +24,22 @@ struct vc_key *vc_key_free(struct vc_key *key)
 	return NULL;
 }
 
+// Longest payload that fits in a datagram behind a fragment header.
+static size_t piece_max(const struct vc_crypt_params *params)
+{
+	struct ovpn_data_shape shape = {
+		.format = params->epoch ? OVPN_DATA_FORMAT_EPOCH
+			: params->v2	? OVPN_DATA_FORMAT_V2
+					: OVPN_DATA_FORMAT_V1,
+		.static_key = params->static_key,
+		.cipher = params->keys->cipher,
+		.digest = params->auth,
+		.fragment = true, // the byte of compression is part of what is cut
+	};
+
+	return ovpn_data_plain_max(&shape, params->fragment_max);
+}
+
 int vc_key_create(const struct vc_crypt_params *params, uint64_t age, uint32_t session,
 	uint64_t active_ms, struct vc_key **ret_key)
 {
@@ -38,6 +55,8 @@ int vc_key_create(const struct vc_crypt_params *params, uint64_t age, uint32_t s
 	key->session = session;
 	key->key_id = params->key_id;
 	key->comp = params->comp;
+	if (params->fragment_max != 0)
+		key->piece_max = (uint16_t)piece_max(params);
 	rc = vc_crypt_init(&key->seal, params, true);
 	if (rc == 0)
 		rc = vc_crypt_init(&key->open, params, false);
@@ -53,6 +72,8 @@ unsigned vc_key_overhead(const struct vc_key *key)
 {
 	unsigned frame = key->comp == CFG_COMP_LZO_STUB || key->comp == CFG_COMP_STUB ? 1 : 0;
 
+	if (key->piece_max != 0)
+		frame += OVPN_FRAGMENT_HDR;
 	return key->seal.ops->overhead(&key->seal) + frame;
 }
 
@@ -105,6 +126,13 @@ void vc_data_wipe(struct vc_data *d)
 {
 	while (d->n_keys > 0)
 		key_remove(d, d->n_keys - 1);
+}
+
+void vc_data_done(struct vc_data *d)
+{
+	vc_data_wipe(d);
+	free(d->defrag_mem);
+	d->defrag_mem = NULL;
 }
 
 struct vc_key *vc_data_send_key(struct vc_data *d, uint64_t now_ms)
@@ -172,6 +200,25 @@ int vc_frame_del(enum cfg_comp comp, uint8_t **plain, size_t *len)
 int vc_data_seal(struct vc_data *d, uint64_t now_ms, uint8_t *plain, size_t len,
 	uint8_t **ret_dgram, size_t *ret_len)
 {
+	const struct vc_key *key = vc_data_send_key(d, now_ms);
+	const struct ovpn_fragment whole = { .type = OVPN_FRAGMENT_WHOLE };
+
+	if (key == NULL)
+		return -ENOKEY;
+	vc_frame_add(key->comp, &plain, &len);
+	if (key->piece_max != 0) {
+		if (len > key->piece_max)
+			return -EMSGSIZE;
+		plain -= OVPN_FRAGMENT_HDR;
+		len += OVPN_FRAGMENT_HDR;
+		ovpn_fragment_put(plain, &whole);
+	}
+	return vc_data_seal_framed(d, now_ms, plain, len, ret_dgram, ret_len);
+}
+
+int vc_data_seal_framed(struct vc_data *d, uint64_t now_ms, uint8_t *plain, size_t len,
+	uint8_t **ret_dgram, size_t *ret_len)
+{
 	struct vc_key *key = vc_data_send_key(d, now_ms);
 	uint32_t id;
 	int rc;
@@ -182,7 +229,6 @@ int vc_data_seal(struct vc_data *d, uint64_t now_ms, uint8_t *plain, size_t len,
 		key->next_id = 1; // nobody changes a static key: a new time comes with id 1
 	if (key->next_id > OVPN_PACKET_ID_MAX && !key->seal.ops->own_ids)
 		return -EOVERFLOW;
-	vc_frame_add(key->comp, &plain, &len);
 	id = (uint32_t)key->next_id;
 	if (!key->seal.ops->own_ids)
 		key->next_id++; // also after a failure: an id is never used twice
@@ -273,7 +319,13 @@ int vc_data_open(struct vc_data *d, uint8_t *dgram, size_t len, uint8_t *scratch
 	}
 	d->rx_packets++;
 	d->rx_bytes += packet.len;
-	rc = vc_frame_del(match[which]->comp, &packet.plain, &packet.len);
+	d->joined = false;
+	if (match[which]->piece_max != 0)
+		rc = vc_data_defrag(d, match[which], &packet);
+	if (rc == 1)
+		return 1;
+	if (rc == 0)
+		rc = vc_frame_del(match[which]->comp, &packet.plain, &packet.len);
 	if (rc < 0) {
 		d->bad_frame++;
 		return rc;

@@ -10,6 +10,7 @@
 
 #include "client/crypt.h"
 #include "config/pushed.h"
+#include "protocol/framing.h"
 #include "protocol/opcode.h"
 #include "protocol/replay.h"
 
@@ -33,6 +34,7 @@ struct vc_key {
 	uint32_t session; // which session (hard reset) it belongs to
 	uint8_t key_id;
 	enum cfg_comp comp;
+	uint16_t piece_max; // of a payload with its framing; 0: no fragment headers
 	bool late; // only for packets that are still under way: the peer has freed it
 };
 
@@ -40,6 +42,12 @@ struct vc_data {
 	struct vc_key *key[VC_DATA_KEYS]; // newest first
 	unsigned n_keys;
 	bool static_key; // the keys are static ones: datagrams have no opcode and no key id
+	uint64_t now_ms; // of this burst of datagrams; the caller sets it
+	// Packets that come in pieces (fragment.c).
+	struct ovpn_defrag defrag;
+	void *defrag_mem; // NULL: there is no room for any
+	uint8_t fragment_seq; // of the next packet that is cut
+	bool joined; // the packet that was opened last came in pieces
 	// Counters of datagrams and of payload bytes.
 	uint64_t tx_packets, tx_bytes;
 	uint64_t rx_packets, rx_bytes;
@@ -71,6 +79,9 @@ void vc_data_expire(struct vc_data *d, uint64_t now_ms);
 // Wipe all keys; the counters stay.
 void vc_data_wipe(struct vc_data *d);
 
+// Wipe all keys and free what vc_data_defrag_init has made.
+void vc_data_done(struct vc_data *d);
+
 // The key to send with: the newest one that is active, else the newest; never a late one. NULL
 // without keys.
 struct vc_key *vc_data_send_key(struct vc_data *d, uint64_t now_ms);
@@ -81,15 +92,21 @@ struct vc_key *vc_data_send_key(struct vc_data *d, uint64_t now_ms);
 //        buffer, too. len: at least 1.
 //
 // Returns 0 and where the datagram begins, -ENOKEY without keys, -EOVERFLOW when the packet-ids
-// are used up (never those of a static key), -EIO.
+// are used up (never those of a static key), -EMSGSIZE when it has to be cut (vc_data_cut), -EIO.
 int vc_data_seal(struct vc_data *d, uint64_t now_ms, uint8_t *plain, size_t len,
+	uint8_t **ret_dgram, size_t *ret_len);
+
+// The same for a payload with all its framing on.
+int vc_data_seal_framed(struct vc_data *d, uint64_t now_ms, uint8_t *plain, size_t len,
 	uint8_t **ret_dgram, size_t *ret_len);
 
 // Open a data packet in place, check it against the replay window, take off the framing.
 //
-// scratch: room for len bytes, used when two keys have the same id. ret_plain points into dgram.
+// scratch: room for len bytes, used when two keys have the same id. ret_plain points into dgram, or
+// to a packet that came in pieces and is valid until the next call.
 //
-// Returns 0, -ENOKEY, -EBADMSG (tag or length), -EEXIST and -ERANGE (replay), -EPROTO (framing).
+// Returns 0, 1 for an authentic piece of a packet that isn't complete yet, -ENOKEY, -EBADMSG (tag
+// or length), -EEXIST and -ERANGE (replay), -EPROTO (framing).
 int vc_data_open(struct vc_data *d, uint8_t *dgram, size_t len, uint8_t *scratch,
 	uint8_t **ret_plain, size_t *ret_len);
 

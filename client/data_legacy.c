@@ -10,7 +10,7 @@
 #include "client/crypt.h"
 #include "protocol/tls/data_legacy.h"
 
-static_assert(VC_DATA_HEADROOM >= 4 + 64 + 16 + 8 + 2, "header, HMAC, IV, long id, framing");
+static_assert(VC_DATA_HEADROOM >= 4 + 64 + 16 + 8 + 4 + 2, "header, HMAC, IV, long id, framing");
 static_assert(VC_DATA_TAILROOM >= 16 + 1 + 8, "padding, framing, session id");
 
 struct state {

@@ -310,6 +310,7 @@ static void set_device(struct vc_engine *e, const struct vc_tun *tun)
 	vc_engine_poll_device(e);
 	e->read = read;
 	e->cutting = false;
+	e->pieces.n = 0;
 	e->tun = *tun;
 	e->gro.tcp = tun->tso;
 	e->gro.udp = tun->uso;
@@ -345,12 +346,19 @@ static void sock_close(struct vc_engine *e, struct vc_esock *sock)
 static void send_message(struct vc_engine *e, uint32_t sock, struct message *m)
 {
 	struct vc_esock *s = sock_by_id(e, sock);
-	uint8_t *dgram;
+	uint8_t framed[VC_ENGINE_MESSAGE_MAX + OVPN_COMPRESS_OVERHEAD_MAX];
+	struct vc_pieces pieces = { .buf = framed, .room = sizeof(framed) };
+	uint8_t *plain = m->buf + VC_DATA_HEADROOM, *dgram;
+	uint64_t now = vc_now_ms();
 	size_t len;
 
-	if (s == NULL ||
-		vc_data_seal(
-			&e->data, vc_now_ms(), m->buf + VC_DATA_HEADROOM, m->len, &dgram, &len) < 0)
+	if (s == NULL || vc_data_cut(&e->data, now, plain, m->len, &pieces) < 0)
+		return;
+	while (vc_pieces_left(&pieces)) { // never a Ping
+		if (vc_data_seal_piece(&e->data, now, &pieces, plain, &dgram, &len) == 0)
+			(void)vc_engine_send_one(e, s, dgram, len);
+	}
+	if (pieces.n > 0 || vc_data_seal(&e->data, now, plain, m->len, &dgram, &len) < 0)
 		return;
 	if (m->has_sid)
 		len = ovpn_reconf_append(
@@ -437,7 +445,8 @@ static void *run(void *arg)
 
 	while (!e->stop) {
 		// Retired keys are wiped within a second of their time.
-		int n = epoll_wait(e->epoll, ev, 16, e->data.n_keys > 1 ? 1000 : -1);
+		int wait_ms = vc_engine_unfinished(e) ? 0 : e->data.n_keys > 1 ? 1000 : -1;
+		int n = epoll_wait(e->epoll, ev, 16, wait_ms);
 		bool orders = false;
 		uint64_t count;
 
@@ -447,6 +456,9 @@ static void *run(void *arg)
 			else
 				serve(e, &ev[i]);
 		}
+		// The device says nothing of a packet that has been read already.
+		if (vc_engine_unfinished(e))
+			vc_engine_up(e);
 		if (e->data.n_keys > 1)
 			vc_data_expire(&e->data, vc_now_ms());
 		vc_engine_publish(e);
@@ -482,8 +494,10 @@ static void free_memory(struct vc_engine *e)
 	vc_mailbox_done(&e->notes);
 	free(e->tx_mem);
 	free(e->large);
+	free(e->pieces.buf);
 	free(e->rx_mem);
 	free(e->scratch);
+	vc_data_done(&e->data);
 	free(e);
 }
 
@@ -507,10 +521,13 @@ struct vc_engine *vc_engine_create(size_t packet_max, vc_engine_wake_fn *wake, v
 	e->order_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	e->tx_mem = malloc(e->slot * VC_TX_SLOTS);
 	e->large = malloc(packet_max + 65536);
+	e->pieces.room = packet_max + OVPN_COMPRESS_OVERHEAD_MAX;
+	e->pieces.buf = malloc(e->pieces.room);
 	e->rx_mem = malloc((size_t)VC_RX_SLOT * VC_RX_SLOTS);
 	e->scratch = malloc(65536);
 	if (e->epoll < 0 || e->order_fd < 0 || e->tx_mem == NULL || e->large == NULL ||
-		e->rx_mem == NULL || e->scratch == NULL)
+		e->pieces.buf == NULL || e->rx_mem == NULL || e->scratch == NULL ||
+		vc_data_defrag_init(&e->data, packet_max) < 0)
 		goto err;
 	if (epoll_ctl(e->epoll, EPOLL_CTL_ADD, e->order_fd, &ev) < 0) {
 		rc = -errno;
@@ -535,7 +552,6 @@ struct vc_engine *vc_engine_free(struct vc_engine *e)
 	vc_engine_notes(e, NULL, NULL);
 	while (e->socks != NULL)
 		sock_close(e, e->socks);
-	vc_data_wipe(&e->data);
 	free_memory(e);
 	return NULL;
 }

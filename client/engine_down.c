@@ -58,10 +58,12 @@ static void data_packet(struct vc_engine *e, struct vc_esock *sock, uint8_t *dgr
 {
 	enum ovpn_payload_kind kind;
 	uint8_t *plain;
+	int rc = vc_data_open(&e->data, dgram, len, e->scratch, &plain, &len);
 
-	if (vc_data_open(&e->data, dgram, len, e->scratch, &plain, &len) < 0)
+	if (rc < 0)
 		return;
-	kind = ovpn_payload_classify(plain, len);
+	// A piece proves as much as a packet.
+	kind = rc == 0 ? ovpn_payload_classify(plain, len) : OVPN_PAYLOAD_OTHER;
 	if (sock->watched && kind != OVPN_PAYLOAD_PING) {
 		struct vc_note note = { .kind = VC_NOTE_HEARD, .sock = sock->id };
 
@@ -75,6 +77,8 @@ static void data_packet(struct vc_engine *e, struct vc_esock *sock, uint8_t *dgr
 	(void)vc_mss_clamp(plain, len, e->mss);
 	e->payload_bytes += len;
 	vc_gro_add(&e->gro, plain, len);
+	if (e->data.joined)
+		vc_gro_flush(&e->gro); // its pieces' place is used again
 }
 
 static void datagram(struct vc_engine *e, struct vc_esock *sock, uint8_t *dgram, size_t len)
@@ -152,6 +156,7 @@ void vc_engine_down(struct vc_engine *e, struct vc_esock *sock)
 		int n;
 
 		prepare(e, &b);
+		e->data.now_ms = vc_now_ms();
 		n = recvmmsg(sock->fd, b.msg, VC_RX_SLOTS, MSG_DONTWAIT, NULL);
 		if (n < 0 && errno != EAGAIN && errno != EINTR) {
 			struct vc_note note = {

@@ -7,6 +7,7 @@
 
 #include "client/cut.h"
 #include "client/engine.h"
+#include "client/fragment.h"
 #include "client/gro.h"
 #include "client/mailbox.h"
 
@@ -51,6 +52,7 @@ struct vc_engine {
 	uint8_t *large; // one packet of the device
 	struct vc_cut cut;
 	bool cutting;
+	struct vc_pieces pieces; // of a packet that is too long for a datagram
 	unsigned tx_n, tx_done;
 	struct iovec tx[VC_TX_SLOTS];
 	// Down.
@@ -64,6 +66,12 @@ void vc_engine_publish(struct vc_engine *e);
 
 // Put a note in the event loop's mailbox. bytes are copied.
 void vc_engine_note(struct vc_engine *e, const struct vc_note *note);
+
+// Is there a packet that was cut and hasn't left as a whole, and room for the rest?
+static inline bool vc_engine_unfinished(const struct vc_engine *e)
+{
+	return (e->cutting || vc_pieces_left(&e->pieces)) && e->polling;
+}
 
 // Read the device or not, after something that decides about it has changed.
 void vc_engine_poll_device(struct vc_engine *e);

@@ -28,22 +28,44 @@ static size_t slot_room(const struct vc_engine *e)
 	return e->slot - VC_DATA_HEADROOM - VC_DATA_TAILROOM;
 }
 
-// Seal the packet in the next slot, and take the slot.
+static void take_slot(struct vc_engine *e, uint8_t *dgram, size_t len)
+{
+	e->tx[e->tx_n].iov_base = dgram;
+	e->tx[e->tx_n++].iov_len = len;
+}
+
+// Seal the packet in the next slot, and take the slot; or have it leave in pieces.
 static void seal(struct vc_engine *e, uint64_t now_ms, size_t len)
 {
 	uint8_t *plain = slot_plain(e), *dgram;
 	size_t out;
+	int rc = -ENETUNREACH;
 
 	(void)vc_mss_clamp(plain, len, e->mss);
-	if (e->cur == NULL || vc_data_seal(&e->data, now_ms, plain, len, &dgram, &out) < 0) {
+	if (e->cur != NULL)
+		rc = vc_data_cut(&e->data, now_ms, plain, len, &e->pieces);
+	if (rc == 0) {
+		rc = vc_data_seal(&e->data, now_ms, plain, len, &dgram, &out);
+		if (rc == 0)
+			take_slot(e, dgram, out);
+	}
+	if (rc < 0) {
 		e->dropped++;
 		return;
 	}
 	e->data.tx_packets++;
 	e->data.tx_bytes += len;
 	e->payload_bytes += len;
-	e->tx[e->tx_n].iov_base = dgram;
-	e->tx[e->tx_n++].iov_len = out;
+}
+
+// Seal the next piece of a packet. A lost one makes the packet be lost, as on the network.
+static void seal_piece(struct vc_engine *e, uint64_t now_ms)
+{
+	uint8_t *dgram;
+	size_t out;
+
+	if (vc_data_seal_piece(&e->data, now_ms, &e->pieces, slot_plain(e), &dgram, &out) == 0)
+		take_slot(e, dgram, out);
 }
 
 // Read one packet of the device: into the next slot if it is a small one as it is, else it is
@@ -87,6 +109,10 @@ static bool fill(struct vc_engine *e, uint64_t now_ms)
 	while (e->tx_n < VC_TX_SLOTS) {
 		ssize_t len;
 
+		if (vc_pieces_left(&e->pieces)) {
+			seal_piece(e, now_ms);
+			continue;
+		}
 		if (e->cutting) {
 			len = (ssize_t)vc_cut_next(&e->cut, slot_plain(e));
 			e->cutting = len > 0;

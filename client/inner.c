@@ -80,6 +80,13 @@ bool vc_mss_clamp(uint8_t *packet, size_t len, unsigned mss)
 	return false;
 }
 
+uint16_t vc_fragment_max(const struct cfg_remote *remote, bool outer_ipv6)
+{
+	uint32_t outer = outer_ipv6 ? 48 : 28;
+
+	return (uint16_t)(remote->fragment_mtu ? remote->fragment - outer : remote->fragment);
+}
+
 unsigned vc_mss(
 	const struct cfg_remote *remote, uint32_t tun_mtu, unsigned overhead, bool outer_ipv6)
 {

@@ -14,6 +14,9 @@
 // Returns true when the packet was changed.
 bool vc_mss_clamp(uint8_t *packet, size_t len, unsigned mss);
 
+// Bytes of the longest datagram that `fragment` allows; 0: it isn't used. outer_ipv6: of the path.
+uint16_t vc_fragment_max(const struct cfg_remote *remote, bool outer_ipv6);
+
 // The MSS for TCP over IPv4 that `mssfix` asks for.
 //
 // overhead: vc_data_overhead(). outer_ipv6: family of the path. Returns 0 for no clamping.

@@ -73,22 +73,6 @@ static int run(const struct cfg_client *cfg, const char *events)
 	return vc_client_run(cfg);
 }
 
-// What the grammar knows for the server's tunnels only. False: said why.
-static bool usable(const struct cfg_client *cfg)
-{
-	for (size_t i = 0; i < cfg->n_remotes; i++) {
-		if (cfg->remotes[i].fragment == 0)
-			continue;
-		fprintf(stderr,
-			"visp-client: %s:%u: 'fragment': this client has no fragment headers; "
-			"remove "
-			"it on both sides\n",
-			cfg->remotes[i].file, cfg->remotes[i].line);
-		return false;
-	}
-	return true;
-}
-
 int main(int argc, char **argv)
 {
 	const char *events = NULL;
@@ -125,8 +109,6 @@ int main(int argc, char **argv)
 			fprintf(stderr, "visp-client: %s\n", err.text);
 		goto done;
 	}
-	if (!usable(cfg))
-		goto done;
 	print_notes(&notes, cli.check || cfg->verb >= VC_DETAIL);
 	status = cli.check ? 0 : run(cfg, events);
 

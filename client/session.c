@@ -7,6 +7,7 @@
 
 #include "client/client.h"
 #include "client/event.h"
+#include "client/inner.h"
 #include "client/log.h"
 #include "client/reply.h"
 #include "protocol/data_packet.h"
@@ -266,6 +267,14 @@ void vc_session_exchanged(struct vc_client *c, struct vc_slot *slot)
 	s->push_request_ms = vc_now_ms() + (announced ? VC_PUSH_FIRST_MS : 0);
 }
 
+uint16_t vc_session_fragment_max(const struct vc_client *c)
+{
+	// A session may move to the other family, whose headers are longer or shorter.
+	const bool ipv6 = c->watch.server.family == AF_INET6 || c->watch.other.family == AF_INET6;
+
+	return vc_fragment_max(&c->cfg->remotes[c->connect.remote], ipv6);
+}
+
 int vc_session_install(struct vc_client *c, struct vc_slot *slot, const struct cfg_pushed *pushed,
 	uint64_t active_ms, uint64_t retire_ms)
 {
@@ -283,6 +292,7 @@ int vc_session_install(struct vc_client *c, struct vc_slot *slot, const struct c
 	params.peer_id = pushed->peer_id;
 	params.epoch = (pushed->protocol_flags & CFG_PF_AEAD_EPOCH) != 0;
 	params.comp = pushed->tunnel.comp;
+	params.fragment_max = vc_session_fragment_max(c);
 	if (c->cfg->mobility == CFG_MOBILITY_LAZY && pushed->mobility_lazy && !params.v2)
 		params.server_sid = slot->ch.remote_sid;
 	if (rc == 0)

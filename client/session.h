@@ -92,6 +92,9 @@ void vc_session_run(struct vc_client *c);
 int vc_session_install(struct vc_client *c, struct vc_slot *slot, const struct cfg_pushed *pushed,
 	uint64_t active_ms, uint64_t retire_ms);
 
+// Longest datagram that the profile's `fragment` allows for the server in use; 0: it isn't used.
+uint16_t vc_session_fragment_max(const struct vc_client *c);
+
 // From slot.c: both key-method-2 messages are there; a message came.
 void vc_session_exchanged(struct vc_client *c, struct vc_slot *slot);
 void vc_session_message(struct vc_client *c, struct vc_slot *slot, const char *buf, size_t len);

@@ -28,6 +28,7 @@ static int install(struct vc_client *c)
 		(void)ovpn_digest_by_name(tls->auth, strlen(tls->auth), &params.auth);
 	s->static_keys.cipher = s->cipher;
 	params.comp = c->cfg->tunnel.comp;
+	params.fragment_max = vc_session_fragment_max(c);
 	rc = vc_key_create(&params, s->key_age + 1, s->serial, 0, &key);
 	if (rc < 0)
 		return rc;

@@ -12,6 +12,7 @@ struct cfg_remote_parse {
 	struct cfg_remote r;
 	bool tcp; // `proto tcp`: passed over
 	bool bound; // local, lport or bind was said
+	bool mssfix; // with a number
 	const char *port_word; // port of the `remote` line; or NULL
 	const char *proto_word; // transport of the `remote` line; or NULL
 	const struct cfg_line *proto_line; // `proto`

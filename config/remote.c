@@ -92,8 +92,10 @@ static int set_exit_notify(struct cfg_apply *a, const struct cfg_line *l, void *
 
 static int set_mssfix(struct cfg_apply *a, const struct cfg_line *l, void *at)
 {
-	struct cfg_remote *r = &((struct cfg_remote_parse *)at)->r;
+	struct cfg_remote_parse *rp = at;
+	struct cfg_remote *r = &rp->r;
 
+	rp->mssfix = l->argc > 1;
 	return cfg_mssfix_parse(a, l, &r->mssfix, &r->mssfix_mtu, &r->mssfix_fixed);
 }
 
@@ -233,6 +235,11 @@ static int remote_add(struct cfg_client_parse *p, const struct cfg_line *l)
 		rc = wrap_check(p, l, &rp.r.wrap);
 	if (rc < 0)
 		return rc;
+	// TCP had better not need to be cut.
+	if (rp.r.fragment != 0 && !rp.mssfix) {
+		rp.r.mssfix = rp.r.fragment;
+		rp.r.mssfix_mtu = rp.r.fragment_mtu;
+	}
 	if (rp.tcp) {
 		cfg_remark(&p->a, CFG_NOTE_IGNORED, l,
 			"remote '%.100s' is passed over: only UDP is "

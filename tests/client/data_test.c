@@ -192,7 +192,7 @@ GTC_TEST(data, old_keys_still_open)
 GTC_TEST(data, packet_ids_end)
 {
 	struct vc_data d = { 0 };
-	uint8_t buf[128], *out;
+	uint8_t buf[192], *out;
 	size_t len;
 
 	install(&d, 1, 0, 1, 0, 0);
@@ -256,7 +256,7 @@ GTC_TEST(data, framing)
 	static const enum cfg_comp kinds[] = { CFG_COMP_NONE, CFG_COMP_LZO_STUB, CFG_COMP_STUB,
 		CFG_COMP_STUB_V2 };
 	static const uint8_t first[] = { 0x45, 0x50, 0x60, 0xFA, 0xFB };
-	uint8_t buf[128];
+	uint8_t buf[192];
 
 	for (unsigned k = 0; k < 4; k++) {
 		for (unsigned i = 0; i < sizeof(first); i++) {
@@ -402,7 +402,7 @@ GTC_TEST(data_epoch, round_trip_and_replay)
 GTC_TEST(data_epoch, follows_and_asks_for_a_new_key)
 {
 	struct vc_data d = { 0 };
-	uint8_t early[64], late[64], scratch[64], buf[128] = { 0 }, *plain, *out;
+	uint8_t early[64], late[64], scratch[64], buf[192] = { 0 }, *plain, *out;
 	struct far_epoch far;
 	size_t len, n;
 

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <poll.h>
 #include <semaphore.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include "client/cut.h"
 #include "client/event.h"
 #include "protocol/data_packet.h"
+#include "protocol/framing.h"
 #include "protocol/ping.h"
 #include "protocol/tls/aead.h"
 #include "tests/client/flow.h"
@@ -59,10 +61,13 @@ static int udp_socket(struct sockaddr_in *ret_addr)
 	return fd;
 }
 
-static void begin(struct scene *s)
+// narrow: the sockets take a few datagrams, then sending has to wait for the server to read.
+static void begin_with(struct scene *s, uint16_t fragment, bool narrow)
 {
 	struct ovpn_data_keys keys = keys_of();
-	struct vc_crypt_params params = { .keys = &keys, .v2 = true, .peer_id = 5 };
+	struct vc_crypt_params params = {
+		.keys = &keys, .v2 = true, .peer_id = 5, .fragment_max = fragment
+	};
 	struct vc_tun tun = { .tso = true, .uso = true };
 	struct sockaddr_in server;
 	struct vc_key *key = NULL;
@@ -74,9 +79,15 @@ static void begin(struct scene *s)
 	GTC_EXPECT_INT(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
 	s->device = pair[0];
 	tun.fd = pair[1];
-	s->server = udp_socket(&server);
-	fd = udp_socket(&s->client);
-	GTC_EXPECT_INT(connect(fd, (struct sockaddr *)&server, sizeof(server)), 0);
+	if (narrow) {
+		GTC_EXPECT_INT(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), 0);
+		s->server = pair[0];
+		fd = pair[1];
+	} else {
+		s->server = udp_socket(&server);
+		fd = udp_socket(&s->client);
+		GTC_EXPECT_INT(connect(fd, (struct sockaddr *)&server, sizeof(server)), 0);
+	}
 	GTC_EXPECT_INT(ovpn_aead_init(&s->seal, &keys, OVPN_KEY_S2C, true), 0);
 	GTC_EXPECT_INT(ovpn_aead_init(&s->open, &keys, OVPN_KEY_C2S, false), 0);
 	s->engine = vc_engine_create(1628, wake, s);
@@ -89,6 +100,11 @@ static void begin(struct scene *s)
 	vc_engine_inner(s->engine, true, 0);
 	vc_engine_read(s->engine, true);
 	vc_engine_settle(s->engine);
+}
+
+static void begin(struct scene *s)
+{
+	begin_with(s, 0, false);
 }
 
 static void end(struct scene *s)
@@ -173,6 +189,104 @@ GTC_TEST(engine, large_packet_up)
 	vc_engine_settle(s.engine);
 	GTC_EXPECT_INT(vc_engine_stats(s.engine)->tx_packets, 45);
 	end(&s);
+}
+
+// The device is empty while the rest of a large packet waits for room: it leaves by itself.
+GTC_TEST(engine, large_packet_through_narrow_socket)
+{
+	struct flow_packet f = { .tcp = true, .host = 2, .port = 7, .df = true, .flags = 0x10 };
+	struct virtio_net_hdr vnet = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+		.gso_size = 100,
+		.csum_start = 20,
+		.csum_offset = 16 };
+	const size_t dgram = 140 + OVPN_DATA_V2_OVERHEAD;
+	struct scene s;
+	uint32_t id, n = 0;
+	size_t len;
+
+	begin_with(&s, 0, true);
+	f.payload = 60000; // more pieces than several batches have slots
+	memcpy(large, &vnet, sizeof(vnet));
+	len = sizeof(vnet) + flow_make(large + sizeof(vnet), &f, true);
+	GTC_ASSERT_INT(send(s.device, large, len, 0), (long)len);
+	while (n < 600) {
+		len = receive(s.server, got, sizeof(got)); // it knows nothing of UDP_SEGMENT
+		GTC_ASSERT(len > 0 && len % dgram == 0);
+		for (size_t at = 0; at < len; at += dgram) {
+			size_t plain = 0;
+
+			GTC_ASSERT_INT(
+				ovpn_aead_open(&s.open, got + at, dgram, want, &plain, &id), 0);
+			GTC_EXPECT_INT(id, ++n);
+			GTC_EXPECT_INT(plain, 140);
+		}
+	}
+	end(&s);
+}
+
+// With `fragment` long packets leave in several datagrams, and such are put together; messages of
+// our own, too.
+GTC_TEST(engine, pieces)
+{
+	struct flow_packet f = { .host = 2, .port = 7, .payload = 1400 };
+	struct ovpn_fragment head = { 0 };
+	struct ovpn_defrag defrag;
+	struct ovpn_span whole;
+	struct scene s;
+	uint32_t id;
+	size_t len, n;
+	void *mem = calloc(1, ovpn_defrag_bytes(4, 2048));
+
+	ovpn_defrag_init(&defrag, mem, 4, 2048);
+	begin_with(&s, 500, false);
+	memset(large, 0, sizeof(struct virtio_net_hdr));
+	len = flow_make(large + sizeof(struct virtio_net_hdr), &f, false);
+	n = len + sizeof(struct virtio_net_hdr);
+	for (unsigned round = 0; round < 20; round++) {
+		GTC_ASSERT_INT(send(s.device, large, n, 0), (long)n);
+		for (unsigned i = 0; i < 4; i++) {
+			size_t piece = server_next(&s, got, &id);
+
+			GTC_EXPECT(piece > 4 && piece + OVPN_DATA_V2_OVERHEAD <= 500);
+			GTC_ASSERT_INT(ovpn_fragment_parse(got, piece, &head), 0);
+			GTC_EXPECT_INT(
+				ovpn_defrag_add(&defrag, 1, 0, &head, got + 4, piece - 4, &whole),
+				i == 3);
+		}
+		GTC_ASSERT_INT(whole.len, len);
+		GTC_EXPECT_MEM(whole.data, large + sizeof(struct virtio_net_hdr), len);
+	}
+	memset(want, 0x77, 600);
+	GTC_EXPECT_INT(vc_engine_send(s.engine, 1, want, 600, NULL), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		len = server_next(&s, got, &id);
+		GTC_ASSERT_INT(ovpn_fragment_parse(got, len, &head), 0);
+		GTC_EXPECT_INT(head.type, i == 0 ? OVPN_FRAGMENT_MORE : OVPN_FRAGMENT_LAST);
+		GTC_EXPECT_INT(got[4], 0x77);
+	}
+	len = flow_make(want, &f, false);
+	for (unsigned round = 0; round < 30; round++) {
+		for (unsigned i = 0; i < 3; i++) {
+			struct ovpn_fragment piece = { .type = i < 2 ? OVPN_FRAGMENT_MORE
+								     : OVPN_FRAGMENT_LAST,
+				.seq = (uint8_t)round,
+				.number = (uint8_t)i,
+				.size = i < 2 ? 0 : 500 };
+			size_t part = i < 2 ? 500 : len - 1000;
+
+			ovpn_fragment_put(got, &piece);
+			memcpy(got + 4, want + (size_t)i * 500, part);
+			server_send(&s, got, part + 4);
+		}
+	}
+	for (unsigned round = 0; round < 30; round++) {
+		n = receive(s.device, got, sizeof(got));
+		GTC_ASSERT_INT(n, len + sizeof(struct virtio_net_hdr));
+		GTC_EXPECT_MEM(got + sizeof(struct virtio_net_hdr), want, len);
+	}
+	end(&s);
+	free(mem);
 }
 
 // What the server sends comes out of the device, joined or not, complete and in order.

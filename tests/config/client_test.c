@@ -305,3 +305,36 @@ GTC_TEST(cfg_client, static_key)
 	GTC_EXPECT_INT(cfg->tunnel.ifconfig.family, AF_INET);
 	cfg_client_free(cfg);
 }
+
+// TCP is held to one datagram by what `fragment` says, unless `mssfix` has a number of its own.
+GTC_TEST(cfg_client, fragment)
+{
+	static const char head[] = "client\nca c\ncert c\nkey k\n";
+	static const struct {
+		const char *lines;
+		uint32_t fragment, mssfix;
+		bool mtu;
+	} row[] = {
+		{ "remote a\n", 0, 1492, true },
+		{ "remote a\nfragment 1300\n", 1300, 1300, false },
+		{ "remote a\nfragment 1300 mtu\nmssfix\n", 1300, 1300, true },
+		{ "remote a\nmssfix 1200\nfragment 1300 mtu\n", 1300, 1200, false },
+		{ "remote a\nmssfix 0\nfragment 1300\n", 1300, 0, false },
+		{ "<connection>\nremote a\nfragment 600\n</connection>\n", 600, 600, false },
+	};
+
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		struct cfg_client *cfg = NULL;
+		struct cfg_notes notes = { 0 };
+		struct cfg_error err = { .text = "" };
+		char text[256];
+
+		(void)snprintf(text, sizeof(text), "%s%s", head, row[i].lines);
+		GTC_ASSERT_INT(PARSE_TEXT(cfg_client_parse, text, &notes, &cfg, &err), 0);
+		GTC_EXPECT_INT(cfg->remotes[0].fragment, row[i].fragment);
+		GTC_EXPECT_INT(cfg->remotes[0].mssfix, row[i].mssfix);
+		GTC_EXPECT_INT(cfg->remotes[0].mssfix_mtu, row[i].mtu);
+		(void)cfg_client_free(cfg);
+		cfg_notes_done(&notes);
+	}
+}

@@ -65,7 +65,7 @@ works_back() { on server ping -c 1 -W 1 -q -I "10.9.$1.1" "10.9.$1.2" >/dev/null
 
 far 1 'cipher AES-256-CBC' 'auth SHA256'
 far 2 'cipher AES-128-CBC' 'auth SHA1' 'comp-lzo no'
-far 3 'cipher none' 'auth SHA512'
+far 3 'cipher none' 'auth SHA512' 'fragment 600'
 if [ "$SERVER" = visp ]; then
 	server_config 'keepalive 1 20' "tunnel $W/tunnels"
 	server_start
@@ -78,7 +78,7 @@ fi
 profile 1 "secret $W/pki/static.key 1" 'cipher AES-256-CBC' 'auth SHA256' float
 profile 2 'key-direction 1' 'cipher AES-128-CBC' 'auth SHA1' 'comp-lzo no' \
 	'<secret>' "$(cat "$W/pki/static.key")" '</secret>'
-profile 3 "secret $W/pki/static.key 1" 'cipher none' 'auth SHA512'
+profile 3 "secret $W/pki/static.key 1" 'cipher none' 'auth SHA512' 'fragment 600'
 for n in 1 2 3; do
 	client_start "p$n"
 	works $n
