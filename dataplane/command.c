@@ -105,14 +105,14 @@ bool dp_pending_has(const struct dp_worker *w, uint32_t slot)
 	return false;
 }
 
-// One more command may be taken: its acknowledgement, and those of all that wait, have a place, and
-// so has what it may tell main.
+// One more command may be taken: its acknowledgement, those of all that wait, and an event of its
+// own (a first key is used at once) have a place, and so has what it may tell main.
 static bool room(struct dp_worker *w)
 {
 	int rc;
 
 	return w->pending_n < DP_PENDING &&
-		shm_ring_reserve(&w->ctl->ring[SHM_RING_EVENT], w->pending_n, &rc) != NULL &&
+		shm_ring_reserve(&w->ctl->ring[SHM_RING_EVENT], w->pending_n + 1, &rc) != NULL &&
 		(w->to_main == NULL || rte_ring_free_count(w->to_main) > MAIN_MESSAGES_MAX);
 }
 
@@ -134,10 +134,12 @@ static uint32_t take(struct dp_worker *w)
 	if (rc <= 0)
 		return 0;
 	kind = p.cmd.kind;
+	w->commanded = true;
 	if (shm_cmd_check(&p.cmd, w->core->sessions) < 0)
 		acknowledge(w, &p.cmd, -EINVAL, p.epoch);
 	else if (dp_pending_has(w, p.cmd.slot) || !step(w, &p)) // behind those of its session
 		w->pending[(w->pending_head + w->pending_n++) % DP_PENDING] = p;
+	w->commanded = false;
 	explicit_bzero(&p, sizeof(p));
 	return kind == 0 ? UINT32_MAX : kind;
 }

@@ -212,9 +212,11 @@ void dp_event(struct dp_worker *w, enum shm_event_kind kind, uint32_t slot, uint
 		ev.endpoint = *ep;
 	if (old != NULL)
 		ev.old = *old;
-	// Commands that wait have been promised a place for their acknowledgements.
+	// Commands that wait, and the one whose doing this is, have been promised a place for their
+	// acknowledgements.
 	if (w->ctl != NULL &&
-		shm_ring_reserve(&w->ctl->ring[SHM_RING_EVENT], w->pending_n, &rc) != NULL)
+		shm_ring_reserve(&w->ctl->ring[SHM_RING_EVENT], w->pending_n + w->commanded, &rc) !=
+			NULL)
 		rc = shm_ring_put(&w->ctl->ring[SHM_RING_EVENT], &ev, sizeof(ev));
 	if (rc == -EPROTO)
 		broken(w);

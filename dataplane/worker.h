@@ -107,6 +107,7 @@ struct dp_worker {
 	struct dp_pending pending[DP_PENDING]; // a queue: grace periods end in order
 	uint32_t pending_head; // oldest
 	uint32_t pending_n;
+	bool commanded; // a command is carried out that isn't among them; it will be acknowledged
 };
 
 // Count. The worker's own thread.
