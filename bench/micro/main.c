@@ -21,6 +21,7 @@ static const char usage_text[] =
 	"crypto\n"
 	"  sessions    many sessions against one; sessions installed a second\n"
 	"  handover    what a handover costs both workers together\n"
+	"  noise       probes for noise and nothing else, a line of JSON\n"
 	"  idle        packets both ways and nothing timed, to be run under valgrind\n"
 	"\n"
 	"  --json FILE     write the figures\n"
@@ -41,6 +42,22 @@ static const struct option long_options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
+// How quiet this CPU is. The least of many probes is what a quiet moment looks like here.
+static int noise(struct pg_micro *m)
+{
+	struct pg_samples s = { 0 };
+	struct pg_summary sum;
+	int rc = 0;
+
+	for (unsigned i = 0; i < m->rounds * 20 && rc == 0; i++)
+		rc = pg_samples_add(&s, pg_noise_probe(), false);
+	sum = pg_samples_summary(&s);
+	printf("{\"floor\": %.4f, \"median\": %.4f, \"p90\": %.4f, \"n\": %u}\n", pg_noise_floor(),
+		sum.median, sum.p90, sum.total);
+	pg_samples_done(&s);
+	return rc;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(struct pg_micro *m);
@@ -53,6 +70,7 @@ static const struct {
 	{ "dataplane", pg_micro_dataplane, true, true, 0 },
 	{ "sessions", pg_micro_sessions, true, true, 10240 },
 	{ "handover", pg_micro_handover, true, true, 0 },
+	{ "noise", noise, false, false, 0 },
 	{ "idle", pg_micro_idle, true, false, 64 },
 };
 #define BENCHES (sizeof(benches) / sizeof(benches[0]))

@@ -87,8 +87,9 @@ void pg_result_print(const struct pg_result *r, const struct pg_about *about)
 	print_way("down", &r->down, r->seconds);
 	print_times("latency", &r->latency);
 	if (r->moves > 0)
-		printf("%lu handovers, %lu answered\n", (unsigned long)r->moves,
-			(unsigned long)r->answered);
+		printf("%lu handovers, %lu answered; %lu had to wait for room in the port\n",
+			(unsigned long)r->moves, (unsigned long)r->answered,
+			(unsigned long)r->held);
 	print_times("outage", &r->outage);
 	if (r->hostile > 0)
 		printf("%lu hostile frames\n", (unsigned long)r->hostile);
@@ -101,9 +102,10 @@ void pg_result_print(const struct pg_result *r, const struct pg_about *about)
 	print_work(&r->seen);
 	if (r->seen.probes > 0)
 		printf("noise: TSC cycles an addition: median %.3f, nine of ten below %.3f, least "
-		       "%.3f (%s)\n",
+		       "%.3f (%s), paused %.1f ms\n",
 			r->seen.probe_median, r->seen.probe_p90, r->seen.probe_floor,
-			pg_noise_quiet(r->seen.probe_p90) ? "quiet" : "not quiet");
+			pg_noise_quiet(r->seen.probe_p90) ? "quiet" : "not quiet",
+			r->seen.paused_ms);
 }
 
 static void json_way(FILE *f, const char *name, const struct pg_way *w, double seconds)
@@ -145,8 +147,9 @@ static void json_seen(FILE *f, const struct pg_seen *s)
 			(unsigned long)s->work[i].packets, cost(&s->work[i]),
 			(unsigned long)s->work[i].turns, (unsigned long)s->work[i].busy_turns);
 	(void)fprintf(f,
-		"],\n  \"noise\": {\"floor\": %.4f, \"median\": %.4f, \"p90\": %.4f, \"n\": %u},\n",
-		s->probe_floor, s->probe_median, s->probe_p90, s->probes);
+		"],\n  \"noise\": {\"floor\": %.4f, \"median\": %.4f, \"p90\": %.4f, \"n\": %u, "
+		"\"paused_ms\": %.3f},\n",
+		s->probe_floor, s->probe_median, s->probe_p90, s->probes, s->paused_ms);
 }
 
 int pg_result_json(const struct pg_result *r, const struct pg_about *about, const char *path)
@@ -169,11 +172,12 @@ int pg_result_json(const struct pg_result *r, const struct pg_about *about, cons
 	json_seen(f, &r->seen);
 	(void)fprintf(f,
 		"  \"restarts\": %u, \"silence_ms\": %.3f, \"after\": %u, \"repeated\": %lu,\n"
-		"  \"handovers\": %lu, \"answered\": %lu, \"hostile\": %lu, \"bad\": %lu,\n"
+		"  \"handovers\": %lu, \"answered\": %lu, \"held\": %lu, \"hostile\": %lu, "
+		"\"bad\": %lu,\n"
 		"  \"install_per_second\": %.0f\n}\n",
 		r->restarts, r->silence_ms, r->after, (unsigned long)r->repeated,
-		(unsigned long)r->moves, (unsigned long)r->answered, (unsigned long)r->hostile,
-		(unsigned long)r->bad, about->install_per_second);
+		(unsigned long)r->moves, (unsigned long)r->answered, (unsigned long)r->held,
+		(unsigned long)r->hostile, (unsigned long)r->bad, about->install_per_second);
 	bad = ferror(f) != 0;
 	if (fclose(f) != 0)
 		bad = true;

@@ -254,6 +254,7 @@ static bool move_one(struct state *s)
 	else
 		rte_pktmbuf_free(m);
 	send_ping(s);
+	s->r->held += s->ping != NULL;
 	return true;
 }
 

@@ -42,6 +42,7 @@ struct pg_result {
 	uint64_t bad; // sampled downlink packets that did not decrypt
 	uint64_t hostile;
 	uint64_t moves;
+	uint64_t held; // moves whose Ping had to wait, as the port was full
 	uint64_t answered; // moves whose first authentic packet came
 	uint32_t restarts; // of the dataplane
 	double silence_ms; // longest time from a packet to the next one

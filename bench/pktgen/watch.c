@@ -7,6 +7,7 @@
 #include "bench/noise.h"
 
 #define PROBES_PER_S 100
+#define PAUSES_PER_S 5000 // a turn takes some 0.01 ms
 
 // The work of all workers until now. Returns how many there are, <= 0 when nobody tells.
 static int read_work(const struct pg_watch *w, struct pg_work *work)
@@ -35,9 +36,14 @@ void pg_watch_begin(struct pg_watch *w, int telemetry_fd, struct pg_host *host)
 
 void pg_watch_turn(struct pg_watch *w, uint64_t tsc)
 {
+	uint64_t hz = (uint64_t)pg_tsc_hz();
+
+	if (w->last_tsc != 0 && tsc - w->last_tsc > hz / PAUSES_PER_S)
+		w->paused += tsc - w->last_tsc;
+	w->last_tsc = tsc;
 	if (tsc < w->next_tsc)
 		return;
-	w->next_tsc = tsc + (uint64_t)(pg_tsc_hz() / PROBES_PER_S);
+	w->next_tsc = tsc + hz / PROBES_PER_S;
 	(void)pg_samples_add(&w->probes, pg_noise_probe(), false); // one less: no harm
 }
 
@@ -58,5 +64,6 @@ void pg_watch_end(struct pg_watch *w, struct pg_seen *ret_seen)
 	ret_seen->probe_floor = pg_noise_floor();
 	ret_seen->probe_median = s.median;
 	ret_seen->probe_p90 = s.p90;
+	ret_seen->paused_ms = (double)w->paused * 1000 / pg_tsc_hz();
 	pg_samples_done(&w->probes);
 }

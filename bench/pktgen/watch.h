@@ -19,6 +19,7 @@ struct pg_seen {
 	double probe_floor; // TSC cycles an addition, the least seen by this process
 	double probe_median;
 	double probe_p90;
+	double paused_ms; // the generator didn't run: its turns above 0.2 ms
 };
 
 struct pg_watch {
@@ -27,6 +28,8 @@ struct pg_watch {
 	uint64_t host_cycles; // that its turns with work took, added up by whoever runs them
 	struct pg_samples probes;
 	uint64_t next_tsc; // of the next probe
+	uint64_t last_tsc; // of the turn before
+	uint64_t paused; // TSC cycles
 	struct pg_work before[SHM_WORKERS_MAX];
 	int workers; // that told it, <= 0: none
 };
@@ -34,7 +37,7 @@ struct pg_watch {
 // telemetry_fd, host: who works behind the ports; -1 and NULL for nobody who tells.
 void pg_watch_begin(struct pg_watch *w, int telemetry_fd, struct pg_host *host);
 
-// Probe if it is time to, a hundred times a second. Takes 6 µs then.
+// Once a turn of the generator. Probes if it is time to, a hundred times a second. Takes 6 µs then.
 void pg_watch_turn(struct pg_watch *w, uint64_t tsc);
 
 void pg_watch_end(struct pg_watch *w, struct pg_seen *ret_seen);
