@@ -31,7 +31,7 @@ void ctl_tls_drop(struct ctl *ctl, struct ctl_peer *peer)
 	peer->tls = NULL;
 	ctl->tls_kept--;
 	if (tls->busy)
-		tls->peer = NULL; // freed when the thread gives it back
+		tls->peer = NULL; // freed when the thread has given it back
 	else
 		tls_free(tls);
 }
@@ -310,17 +310,12 @@ static void on_end(struct ctl *ctl, struct ctl_peer *peer, struct ctl_tls_job *j
 		ctl_peer_log(CTL_DEBUG, peer, "TLS ended reason=\"%s\"", why);
 }
 
-void ctl_nego_tls_done(struct ctl_tls_job *job)
+// What a job brought. It stays ours meanwhile, as tls->busy says: on the way the connection may be
+// dropped, or the peer pumped.
+static void take(struct ctl *ctl, struct ctl_tls *tls, struct ctl_tls_job *job)
 {
-	struct ctl_tls *tls = job->owner;
 	struct ctl_peer *peer = tls->peer;
-	struct ctl *ctl = tls->ctl;
 
-	tls->busy = false;
-	if (peer == NULL) {
-		tls_free(tls);
-		return;
-	}
 	if (ctl_bytes_add(&tls->out, job->out.data, job->out.len) < 0)
 		job->no_memory = true;
 	job->out.len = 0;
@@ -339,5 +334,19 @@ void ctl_nego_tls_done(struct ctl_tls_job *job)
 	if (peer->tls == tls && peer->nego != NULL && peer->nego->step == CTL_NEGO_ANSWER &&
 		job->messages.len == 0 && tls->messages.len == 0)
 		ctl_connect_commit(ctl, peer);
-	ctl_peer_pump(ctl, peer);
+}
+
+void ctl_nego_tls_done(struct ctl_tls_job *job)
+{
+	struct ctl_tls *tls = job->owner;
+	struct ctl_peer *peer = tls->peer;
+	struct ctl *ctl = tls->ctl;
+
+	if (peer != NULL)
+		take(ctl, tls, job);
+	tls->busy = false;
+	if (tls->peer == NULL)
+		tls_free(tls);
+	if (peer != NULL)
+		ctl_peer_pump(ctl, peer);
 }

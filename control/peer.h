@@ -66,7 +66,7 @@ struct ctl_key {
 
 // The TLS connection of one negotiation.
 struct ctl_tls {
-	struct ctl_tls_job job; // lent to a TLS thread while busy
+	struct ctl_tls_job job; // lent to a TLS thread, or being taken back, while busy
 	struct ctl *ctl;
 	struct ctl_peer *peer; // NULL: nobody waits any more, free it when it comes back
 	bool busy;

@@ -14,6 +14,8 @@
 #include "protocol/peer_info.h"
 #include "protocol/push.h"
 
+#define CHATTY_MESSAGES 20u // with the EXIT they fit one datagram
+
 // What a client of 2.6 says that it can do.
 #define IV_PROTO                                                                                   \
 	(OVPN_IV_PROTO_DATA_V2 | OVPN_IV_PROTO_REQUEST_PUSH | OVPN_IV_PROTO_TLS_EKM |              \
@@ -83,7 +85,7 @@ static void write_key(struct pg_hs_client *c)
 
 	if (RAND_bytes(random, sizeof(random)) != 1 ||
 		ovpn_km2_build(&m, true, buf, sizeof(buf), &len) < 0 ||
-		ovpn_tls_conn_write(c->tls, buf, len) < 0)
+		ovpn_tls_conn_write(c->tls, buf, c->again && c->setup->broken ? len / 2 : len) < 0)
 		failed(c, "the key-method-2 message can't be written");
 	else
 		c->state = PG_HS_KEY;
@@ -104,6 +106,8 @@ static void on_push_reply(struct pg_hs_client *c, const char *text, size_t len, 
 		c->state = PG_HS_CHANGING;
 		return;
 	}
+	for (unsigned i = 0; c->setup->chatty && i < CHATTY_MESSAGES; i++)
+		(void)ovpn_tls_conn_write(c->tls, "HELLO", 6); // what matters is the EXIT
 	if (ovpn_tls_conn_write(c->tls, "EXIT", 5) < 0)
 		failed(c, "EXIT can't be written");
 	else
@@ -197,6 +201,7 @@ static void change(struct pg_hs_client *c, uint64_t now_ns)
 	c->tls = ovpn_tls_conn_free(c->tls);
 	c->tls = ovpn_tls_conn_create(c->setup->impostor);
 	c->state = PG_HS_TLS;
+	c->again = true;
 	if (c->tls == NULL)
 		failed(c, "out of memory");
 }
@@ -212,6 +217,7 @@ int pg_hs_begin(struct pg_hs_client *c, const struct pg_hs_setup *setup, struct 
 	c->state = PG_HS_TLS;
 	c->started_ns = now_ns;
 	c->took_ns = 0;
+	c->again = false;
 	c->why[0] = '\0';
 	c->tls = NULL;
 	c->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

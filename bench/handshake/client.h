@@ -28,6 +28,8 @@ struct pg_hs_setup {
 	struct ovpn_channel_config channel;
 	const struct ovpn_wrap_keys *wrap; // NULL: none
 	struct ovpn_tls_ctx *impostor; // renegotiate with this certificate; NULL: leave instead
+	bool chatty; // says more before it leaves than the server reads in one go
+	bool broken; // impostor's key-method-2 message is malformed
 	char options[512];
 	size_t options_len;
 	char peer_info[512];
@@ -40,6 +42,7 @@ struct pg_hs_client {
 	enum pg_hs_state state;
 	uint64_t started_ns;
 	uint64_t took_ns; // until PUSH_REPLY was complete
+	bool again; // this is the renegotiation
 	struct ovpn_tls_conn *tls;
 	struct ovpn_channel ch;
 	struct ovpn_negotiation neg;

@@ -58,6 +58,8 @@ struct arguments {
 	double seconds;
 	uint64_t limit;
 	bool impostor;
+	bool broken;
+	bool chatty;
 	pid_t pid[PIDS_MAX];
 	unsigned pids;
 };
@@ -86,6 +88,8 @@ static void usage(FILE *to)
 		"  --seconds SECONDS   for how long it counts (default 3)\n"
 		"  --limit N           end after so many handshakes\n"
 		"  --impostor          renegotiate with the last certificate instead of leaving\n"
+		"  --broken            the same with a malformed key-method-2 message\n"
+		"  --chatty            say many things at once before leaving\n"
 		"  --watch PID         a process of the server, several times\n"
 		"  --json FILE         write what was measured\n",
 		to);
@@ -174,6 +178,8 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
 		{ "seconds", required_argument, NULL, 'd' },
 		{ "limit", required_argument, NULL, 'l' },
 		{ "impostor", no_argument, NULL, 'i' },
+		{ "broken", no_argument, NULL, 'b' },
+		{ "chatty", no_argument, NULL, 'y' },
 		{ "watch", required_argument, NULL, 'p' },
 		{ "json", required_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
@@ -194,6 +200,8 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
 		case 'd': a->seconds = strtod(optarg, NULL); break;
 		case 'l': a->limit = strtoull(optarg, NULL, 10); break;
 		case 'i': a->impostor = true; break;
+		case 'y': a->chatty = true; break;
+		case 'b': a->impostor = a->broken = true; break;
 		case 'j': a->json = optarg; break;
 		case 'p':
 			if (a->pids == PIDS_MAX)
@@ -232,6 +240,8 @@ static int setup(struct bench *b, const struct arguments *a)
 	b->sources = ntohl(from.s_addr);
 	if (parse_server(a->server, &b->setup.server) < 0 || load_certs(b, a) < 0)
 		return -1;
+	b->setup.broken = a->broken;
+	b->setup.chatty = a->chatty;
 	if (a->impostor)
 		b->setup.impostor = b->tls[--b->certs];
 	if (b->certs == 0)
