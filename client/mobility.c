@@ -62,6 +62,28 @@ void vc_mobility_stop(struct vc_client *c)
 	(void)uv_timer_stop(&c->mobility.timer);
 }
 
+// Take a socket out of use, but go on reading it for a while.
+static void retire(struct vc_client *c, struct vc_sock *sock)
+{
+	if (sock == NULL)
+		return;
+	sock->close_ms = vc_now_ms() + VC_OLD_SOCKET_MS;
+	if (c->link.cur == sock)
+		c->link.cur = NULL; // the data thread learns of its successor, or of none
+}
+
+// What was tried and isn't in use: nobody else would close it.
+static void retire_tried(struct vc_client *c)
+{
+	struct vc_mobility *m = &c->mobility;
+
+	if (m->cand != c->link.cur)
+		retire(c, m->cand);
+	retire(c, m->other);
+	m->cand = NULL;
+	m->other = NULL;
+}
+
 // Have a message sent, with the server's session id if it is a reconfiguration Ping. Returns 0 or
 // -errno.
 static int send_message(struct vc_client *c, struct vc_sock *sock, enum vc_probe kind)
@@ -94,9 +116,10 @@ static void fresh_socket(struct vc_client *c)
 {
 	struct vc_path path;
 
-	if (vc_session_in_handshake(c))
-		vc_mobility_stop(c); // it would lose its address
-	else if (vc_watch_look(&c->watch, &c->watch.server, &path) == 0)
+	if (vc_session_in_handshake(c)) { // it would lose its address
+		retire_tried(c);
+		vc_mobility_stop(c);
+	} else if (vc_watch_look(&c->watch, &c->watch.server, &path) == 0)
 		vc_mobility_moved(c, &path);
 }
 
@@ -151,24 +174,15 @@ static void probe(struct vc_client *c)
 	arm(c);
 }
 
-// The socket that is already open on this very path, if any.
-static struct vc_sock *sock_on(struct vc_client *c, const struct vc_path *path)
+// The socket that is already open on this very path, if any; not the one that was tried in vain.
+static struct vc_sock *sock_on(
+	struct vc_client *c, const struct vc_path *path, const struct vc_sock *tried)
 {
 	for (struct vc_sock *s = c->link.socks; s != NULL; s = s->next) {
-		if (s != c->mobility.cand && vc_path_judge(&s->path, path) == VC_PATH_SAME)
+		if (s != tried && vc_path_judge(&s->path, path) == VC_PATH_SAME)
 			return s;
 	}
 	return NULL;
-}
-
-// Take a socket out of use, but go on reading it for a while.
-static void retire(struct vc_client *c, struct vc_sock *sock)
-{
-	if (sock == NULL)
-		return;
-	sock->close_ms = vc_now_ms() + VC_OLD_SOCKET_MS;
-	if (c->link.cur == sock)
-		c->link.cur = NULL; // the data thread learns of its successor, or of none
 }
 
 static void use(struct vc_client *c, struct vc_sock *sock)
@@ -184,6 +198,7 @@ void vc_mobility_moved(struct vc_client *c, const struct vc_path *path)
 	struct vc_mobility *m = &c->mobility;
 	char text[VC_PATH_TEXT];
 	struct vc_sock *sock = NULL;
+	struct vc_sock *tried;
 	bool again = m->silent; // same path, fresh socket
 	bool old_alive = c->link.cur != NULL && vc_watch_alive(&c->watch, &c->link.cur->path);
 	int rc;
@@ -196,19 +211,19 @@ void vc_mobility_moved(struct vc_client *c, const struct vc_path *path)
 	vc_log(VC_INFO, "path changed: %s session=%u", vc_path_text(path, text), c->session.serial);
 	vc_event("path_change", "\"ifindex\": %d, \"old_alive\": %s", path->ifindex,
 		old_alive ? "true" : "false");
-	if (m->cand != NULL && m->cand != c->link.cur)
-		retire(c, m->cand);
-	retire(c, m->other);
-	m->other = NULL;
+	tried = m->cand;
+	retire_tried(c);
 	if (!again)
-		sock = sock_on(c, path);
+		sock = sock_on(c, path, tried);
 	if (sock == NULL) {
 		rc = vc_link_open(&c->link, path, false, &sock);
 		if (rc < 0) {
 			vc_log(VC_WARN, "no socket on the new path: %s", strerror(-rc));
+			vc_mobility_stop(c);
 			return; // the next event, or the net under it, asks again
 		}
 	}
+	sock->close_ms = 0; // it may be one that was retired
 	vc_watch_use(&c->watch, path);
 	if (kind_of(c) == VC_PROBE_NONE) {
 		// As stock clients and as lazy mode: data goes on from the new address. Without a
@@ -248,6 +263,7 @@ void vc_mobility_lost(struct vc_client *c)
 {
 	vc_log(VC_INFO, "no path to the server session=%u", c->session.serial);
 	vc_event("path_lost", NULL);
+	retire_tried(c);
 	vc_mobility_stop(c);
 	vc_tunnel_pause(c);
 	retire(c, c->link.cur);

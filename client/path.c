@@ -98,7 +98,9 @@ int vc_path_from_route(const struct nlmsghdr *nlh, int tun_ifindex, struct vc_pa
 	path.ifindex = (int)oif;
 	if (!get_addr(tb[RTA_GATEWAY], rtm->rtm_family, &path.gateway))
 		(void)get_via(tb[RTA_VIA], &path.gateway); // neither: the server is on the link
-	if (!get_addr(tb[RTA_PREFSRC], rtm->rtm_family, &path.source))
+	// The kernel doesn't choose a source when the question named one: that comes back instead.
+	if (!get_addr(tb[RTA_PREFSRC], rtm->rtm_family, &path.source) &&
+		!get_addr(tb[RTA_SRC], rtm->rtm_family, &path.source))
 		return -ENETUNREACH; // no address to send from yet
 	*ret_path = path;
 	return 0;

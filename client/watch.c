@@ -82,11 +82,13 @@ static bool judge(struct vc_watch *w)
 		(w->other.family == AF_UNSPEC || vc_watch_look(w, &w->other, &now) < 0))
 		memset(&now, 0, sizeof(now));
 	verdict = vc_path_judge(&w->state.path, &now);
+	// A path that was lost and is back as it was: nobody uses it any more.
+	if (verdict == VC_PATH_SAME && w->lost)
+		verdict = VC_PATH_MOVED;
 	if (verdict == VC_PATH_SAME) {
 		// A gateway that was not resolved before is now.
 		if (now.mac_known)
 			w->state.path = now;
-		w->lost = false;
 		return false;
 	}
 	if (verdict == VC_PATH_LOST && w->lost)

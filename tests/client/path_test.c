@@ -212,6 +212,19 @@ GTC_TEST(path, gateway_answers_from_elsewhere)
 	GTC_EXPECT_INT(vc_path_hint(&st, neigh_event(WLAN, "10.0.0.1", NUD_REACHABLE, NULL)), 0);
 }
 
+// To a question that names the source the kernel answers with that, instead of one of its choice.
+GTC_TEST(path, source_that_was_asked_for)
+{
+	struct nlmsghdr *nlh = route(RTN_UNICAST, WLAN, "10.0.0.1", NULL);
+	char text[CFG_ADDR_TEXT];
+	struct vc_path p;
+
+	GTC_EXPECT_INT(vc_path_from_route(nlh, 0, &p), -ENETUNREACH);
+	put(nlh, RTA_SRC, "10.0.0.7");
+	GTC_ASSERT_INT(vc_path_from_route(nlh, 0, &p), 0);
+	GTC_EXPECT_STR(cfg_addr_text(&p.source, false, text), "10.0.0.7");
+}
+
 // Attributes of a wrong length are as if absent; a message that is cut is none.
 GTC_TEST(path, malformed)
 {
