@@ -345,6 +345,13 @@ static const char *get_place(struct ctl *ctl, struct ctl_peer *peer)
 		return "the server is full (sessions)";
 	}
 	d = (struct shm_dir *)(uintptr_t)ctl_link_dir(&ctl->link, peer->slot);
+	if (d == NULL) {
+		// The table isn't mapped, or is smaller than the one that the slot is of: nobody
+		// can use it.
+		peer->grant = ctl_grant_free(ctl->policy, peer->grant);
+		peer->slot = SHM_SLOT_NONE;
+		return "the server is being restarted";
+	}
 	peer->generation = (uint16_t)(atomic_load(&d->generation) + 1);
 	peer->tunnel4 = peer->grant->tunnel4;
 	peer->tunnel6 = peer->grant->tunnel6;
