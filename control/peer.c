@@ -160,7 +160,7 @@ static void submit(struct ctl *ctl, struct ctl_peer *peer)
 {
 	struct ctl_tls *tls = peer->tls;
 
-	if (tls->busy || (tls->in.len == 0 && tls->messages.len == 0))
+	if (tls->busy || (tls->in.len == 0 && tls->messages.len == 0 && !tls->job.more))
 		return;
 	if (tls->in.len == 0 && !tls->ready)
 		return; // messages wait for the end of the handshake

@@ -175,6 +175,7 @@ static void read_messages(struct ctl_tls_job *job)
 		if (ctl_tls_message_add(&job->read, buf, (size_t)n) < 0)
 			job->no_memory = true;
 	}
+	job->more = n > 0;
 	if (n == -EPIPE)
 		job->state = OVPN_TLS_CLOSED;
 	else if (n < 0)
@@ -194,6 +195,7 @@ static void work(struct ctl_tls_job *job)
 		return;
 	}
 	job->in.len = 0;
+	job->more = false;
 	step(job);
 	write_messages(job);
 	if (job->state == OVPN_TLS_READY)

@@ -43,6 +43,7 @@ struct ctl_tls_job {
 
 	// Set by the thread.
 	enum ovpn_tls_state state;
+	bool more; // as many messages were read as one job may: another finds the rest
 	bool became_ready; // in this job: peer and exports are valid
 	bool no_memory;
 	struct ctl_bytes out; // for the peer
