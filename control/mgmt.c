@@ -52,6 +52,9 @@ struct ctl_mgmt {
 };
 
 static void go_on(struct client *c);
+static void on_alloc(uv_handle_t *pipe, size_t suggested, uv_buf_t *buf);
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
+static void serve(struct client *c);
 
 // ---- Answers ---------------------------------------------------------------------------------
 
@@ -83,6 +86,8 @@ static void written(uv_write_t *write, int status)
 		client_close(c);
 	else if (c->listing)
 		go_on(c);
+	else
+		serve(c); // what came meanwhile
 }
 
 static void send_out(struct client *c)
@@ -225,10 +230,33 @@ static void on_alloc(uv_handle_t *pipe, size_t suggested, uv_buf_t *buf)
 	*buf = uv_buf_init(c->line + c->len, (unsigned)(sizeof(c->line) - c->len));
 }
 
+// Take the first line, unless an answer is being written: one request at a time. Nothing is read
+// while there is no room for it.
+static void serve(struct client *c)
+{
+	bool busy = c->out.len > 0 || c->listing;
+	char *end = memchr(c->line, '\n', c->len);
+
+	if (uv_is_closing((uv_handle_t *)&c->pipe))
+		return;
+	if (end != NULL && !busy) {
+		handle(c, c->line, (size_t)(end - c->line));
+		c->len -= (size_t)(end + 1 - c->line);
+		memmove(c->line, end + 1, c->len);
+	} else if (end == NULL && c->len == sizeof(c->line)) {
+		client_close(c); // no request is that long
+		return;
+	}
+	if (c->len == sizeof(c->line))
+		(void)uv_read_stop((uv_stream_t *)&c->pipe); // never fails
+	else if (!uv_is_closing((uv_handle_t *)&c->pipe))
+		(void)uv_read_start((uv_stream_t *)&c->pipe, on_alloc,
+			on_read); // fails only where it reads already
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
 	struct client *c = stream->data;
-	char *end;
 
 	(void)buf;
 	if (n < 0) {
@@ -236,17 +264,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 		return;
 	}
 	c->len += (size_t)n;
-	end = memchr(c->line, '\n', c->len);
-	if (end == NULL) {
-		if (c->len == sizeof(c->line))
-			client_close(c); // no request is that long
-		return;
-	}
-	if (c->out.len > 0 || c->listing)
-		return; // one request at a time; the rest is read after its answer
-	handle(c, c->line, (size_t)(end - c->line));
-	c->len -= (size_t)(end + 1 - c->line);
-	memmove(c->line, end + 1, c->len);
+	serve(c);
 }
 
 static void on_connection(uv_stream_t *server, int status)

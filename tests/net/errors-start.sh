@@ -261,6 +261,20 @@ for bad in (b"\n", b"junk\n", b"{}\n", b"[]\n", b"\0\0\0\n", b"\xff" * 100 + b"\
 for long in (b"[" * 3000 + b"\n", b"x" * 100000, b'{"command":"' + b"A" * 100000 + b'"}\n'):
     assert ask(long) == b"" or ask(long).startswith(b'{"error"'), long[:20]
 assert ask(b'{"command":', True) == b""
+# Requests that come at once are answered one by one, and the rest of a line may come later.
+s = socket.socket(socket.AF_UNIX)
+s.settimeout(5)
+s.connect(sys.argv[1])
+s.sendall(b'{"command":"status"}\n' * 100 + b'{"command":"counters"}\n{"command":')
+answers = b""
+while answers.count(b"\n") < 101:
+    answers += s.recv(65536)
+s.sendall(b'"reboot"}\n')
+while answers.count(b"\n") < 102:
+    answers += s.recv(65536)
+lines = answers.splitlines()
+assert all(l.startswith(b'{"totals":') for l in lines[:100]), lines[:100]
+assert lines[101].startswith(b'{"error":"'), lines[101]
 idle = [socket.socket(socket.AF_UNIX) for i in range(100)]
 for s in idle:
     s.connect(sys.argv[1])
