@@ -199,6 +199,21 @@ void vc_session_end(struct vc_client *c)
 	(void)uv_timer_stop(&s->timer);
 }
 
+// Does a server's hard reset authenticate? Asked of a channel that lasts no longer than this,
+// before anything of ours is spent on it: else forged ones would use up the turns of in-place
+// resets.
+static bool wrapped_as_ours(struct vc_client *c, const uint8_t *dgram, size_t len)
+{
+	static const uint8_t any_sid[OVPN_SID_LEN] = { 1 };
+	const struct vc_wrap *wrap = &c->session.wraps[c->connect.remote];
+	struct ovpn_channel ch;
+	unsigned events;
+
+	ovpn_channel_init(&ch, &c->session.channel_config, false, any_sid, &wrap->keys, 0);
+	// All that it lacks for a packet of our server are buffers.
+	return ovpn_channel_recv(&ch, dgram, len, vc_now_ms(), &events) == -ENOBUFS;
+}
+
 // The first datagram of a server that began a new session by itself (protocol.md 11.5): only one
 // that authenticates under our wrapping gets us to answer.
 static void unasked_reset(struct vc_client *c, const uint8_t *dgram, size_t len)
@@ -206,7 +221,8 @@ static void unasked_reset(struct vc_client *c, const uint8_t *dgram, size_t len)
 	struct vc_session *s = &c->session;
 	unsigned events;
 
-	if (s->active == NULL || !s->active->keyed || vc_session_begin_in_place(c) < 0)
+	if (s->active == NULL || !s->active->keyed || !wrapped_as_ours(c, dgram, len) ||
+		vc_session_begin_in_place(c) < 0)
 		return;
 	if (ovpn_channel_recv(&s->initial->ch, dgram, len, vc_now_ms(), &events) < 0)
 		s->initial = vc_slot_free(s->initial);
