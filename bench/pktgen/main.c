@@ -187,8 +187,6 @@ static int with_ports(struct run *r)
 		rc = pg_eal_start(r->o.memory_mb, true);
 	if (rc < 0)
 		return say("start", rc);
-	if (outside)
-		broadcast(&r->fleet);
 	rc = outside ? open_outside(r) : open_in_process(r);
 	if (rc == 0)
 		rc = measure(r);
@@ -214,6 +212,8 @@ static int run(struct run *r)
 
 	if (rc < 0)
 		return say("clients", rc);
+	if (r->o.socket != NULL || r->o.forwarder)
+		broadcast(&r->fleet); // before forged frames are made
 	r->fleet.flows = r->o.flows;
 	r->about.sessions = r->o.sessions;
 	r->about.size = r->o.load.size;

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # The generator against visp-dataplane through ports of shared memory: packets and handovers pass both
-# ways, each packet is the right one, and the dataplane's telemetry says what they cost it.
+# ways, each packet is the right one, hostile ones are dropped for what they are, and the dataplane's
+# telemetry says what they cost it.
 # usage: ports.sh memif|vhost|virtio_user   (of the dataplane)
 set -u
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -34,6 +35,20 @@ await() { # PROCESS LOG REGEX
 		sleep 0.05
 	done
 	fail "no \"$3\" in ${2##*/}"
+}
+
+drops() {
+	python3 - "$W/dataplane.sock" <<-'TXT'
+		import json, socket, sys
+		prefix = 0x811c9dc5
+		for c in sys.argv[1].encode():
+		    prefix = (prefix ^ c) * 0x01000193 & 0xffffffff
+		s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+		s.connect("/var/run/dpdk/visp-%08x/dpdk_telemetry.v2" % prefix)
+		s.recv(16384)
+		s.send(b"/visp/drops")
+		print(json.dumps(json.loads(s.recv(65536))["/visp/drops"]))
+	TXT
 }
 
 for i in 0 1; do
@@ -69,7 +84,7 @@ run_dataplane() {
 run_generator() {
 	"$build/bench/pktgen/visp-pktgen" --socket "$W/dataplane.sock" --outer "${theirs[0]}" \
 		--inner "${theirs[1]}" --sessions 300 --direction both --size imix --rate 20000 \
-		--seconds 0.5 --handovers 100 --json "$W/r.json" >"$W/generator.log" 2>&1 &
+		--seconds 0.5 --handovers 100 --hostile 0.4 --json "$W/r.json" >"$W/generator.log" 2>&1 &
 	generator=$!
 }
 # Whoever serves the sockets comes first.
@@ -84,6 +99,7 @@ else
 fi
 wait "$generator" || fail 'the generator ends with an error'
 generator=
+drops >"$W/drops.json"
 kill "$dataplane"
 wait "$dataplane" || fail 'the dataplane ends with an error'
 dataplane=
@@ -93,3 +109,8 @@ jq -e '.bad == 0 and .up.received > 0 and .down.received > 0 and .up.reordered =
 	.handovers > 0 and .answered > 0.9 * .handovers and .noise.n > 0 and
 	(.workers | length) == 1 and .workers[0].packets >= .up.received + .down.received and
 	.cycles_per_packet > 100' "$W/r.json" >/dev/null || fail "$(cat "$W/r.json")"
+# All of them reach the checks that they are meant for.
+jq -e --argjson sent "$(jq .hostile "$W/r.json")" '.not_our_mac == 0 and .replay > 0 and
+	([to_entries[] | select(.key != "tx_full") | .value] | add) > 0.9 * $sent and
+	.bad_tag_moved + .budget_prefix + .budget_worker > 0' "$W/drops.json" >/dev/null ||
+	fail "$(jq -c 'with_entries(select(.value > 0))' "$W/drops.json") of $(jq .hostile "$W/r.json")"
