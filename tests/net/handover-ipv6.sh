@@ -49,11 +49,11 @@ for ((i = 1; i <= moves; i++)); do
 		want=203.0.113.
 	fi
 	await 10 "move $i to be proven" moved "$i"
-	on laptop ping -c 5 -i 0.05 -W 2 -q "$server_inner6" >"$W/after.log" ||
+	all_answered after laptop 5 "$server_inner6" -i 0.05 ||
 		fail "no IPv6 inside after move $i"
-	on laptop ping -c 5 -i 0.05 -W 2 -q "$internet6" >"$W/after.log" ||
+	all_answered after laptop 5 "$internet6" -i 0.05 ||
 		fail "no way through the tunnel after move $i"
-	on laptop ping -c 5 -i 0.05 -W 2 -q "$server_inner" >"$W/after.log" ||
+	all_answered after laptop 5 "$server_inner" -i 0.05 ||
 		fail "no IPv4 inside after move $i"
 	[ "$SERVER" = openvpn ] || status_json | jq -e --arg a "$want" --argjson n "$i" \
 		'.sessions[0] | (.address | startswith($a)) and .handovers == $n' >/dev/null ||
