@@ -293,7 +293,7 @@ all_answered() {
 	local log=$W/$1.log space=$2 count=$3 address=$4
 	shift 4
 	on "$space" ping -c "$count" -w 30 "$@" "$address" >"$log"
-	sed -n 's/.* icmp_seq=\([0-9]*\) .*time=.*/\1/p' "$log" | sort -un |
+	sed -n 's/^[0-9]* bytes from .* icmp_seq=\([0-9]*\) ttl=.*/\1/p' "$log" | sort -un |
 		awk -v n="$count" '$1 <= n { answered++ } END { exit answered != n }'
 }
 

@@ -37,7 +37,7 @@ client_start laptop
 ours || fail "the pushed name server isn't in use"
 grep -q '^search example.org' "$resolv" || fail "the pushed domain isn't in use"
 on laptop ip route get 192.0.2.1 | grep -q 'dev tun0' || fail "not redirected"
-on laptop ping -c 10 -i 0.01 -q "$server_inner" >"$W/ping.log" || fail "no ping"
+all_answered ping laptop 10 "$server_inner" -i 0.01 || fail "no ping"
 stop laptop || fail "status $? after SIGTERM"
 untouched SIGTERM
 

@@ -37,7 +37,7 @@ done
 probe_end
 stop probe-server
 for size in 0 100 500 1000 1400; do
-	on laptop ping -c 20 -i 0.002 -s "$size" -q "$server_inner" >/dev/null || fail "no ping"
+	all_answered sizes laptop 20 "$server_inner" -i 0.002 -s "$size" || fail "no ping"
 done
 
 figures() { telemetry /visp/drops | jq -c "[.[]] | add"; }

@@ -35,7 +35,7 @@ start ping laptop ping -i 0.02 -q "$internet"
 probe_say at a
 for ((i = 0; i < moves; i++)); do
 	hotspot_roam "$(other_hotspot)"
-	on laptop ping -c 3 -i 0.01 -q -W 2 "$internet" >"$W/after.log" ||
+	all_answered after laptop 3 "$internet" -i 0.01 ||
 		fail "no Internet after move $((i + 1))"
 done
 patiently sleep 1.5
