@@ -15,6 +15,7 @@
 #include "client/notify.h"
 #include "client/privs.h"
 #include "client/setup.h"
+#include "client/sibling.h"
 #include "protocol/opcode.h"
 
 #define VC_TICK_BUSY_MS 250 // while data is sent: silence is noticed after a second
@@ -152,6 +153,7 @@ static void announce(struct vc_client *c)
 
 	c->was_up = true;
 	vc_connect_succeeded(c);
+	vc_sibling_resolve(c);
 	if (c->up_since_ms != 0)
 		return;
 	c->up_since_ms = vc_now_ms();
@@ -457,6 +459,8 @@ static void finish(struct vc_client *c)
 	c->engine = vc_engine_free(c->engine); // before the loop ends, which it wakes
 	if (c->connect.resolving)
 		(void)uv_cancel((uv_req_t *)&c->connect.resolve);
+	if (c->connect.aside_busy)
+		(void)uv_cancel((uv_req_t *)&c->connect.aside);
 	uv_walk(&c->loop, close_all, NULL);
 	(void)uv_run(&c->loop, UV_RUN_DEFAULT);
 	(void)uv_loop_close(&c->loop);

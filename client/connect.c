@@ -12,6 +12,7 @@
 #include "client/event.h"
 #include "client/log.h"
 #include "client/pace.h"
+#include "client/sibling.h"
 
 static void attempt(struct vc_client *c);
 static void resolve(struct vc_client *c);
@@ -152,6 +153,26 @@ bool vc_connect_more(const struct vc_client *c)
 		c->connect.addr_at + 1 < c->connect.n_addrs;
 }
 
+void vc_connect_other(struct vc_client *c)
+{
+	struct vc_connect *n = &c->connect;
+	const uint16_t family = c->link.remote.ss_family == AF_INET6 ? AF_INET : AF_INET6;
+	struct cfg_addr server, other;
+	bool has_other = false;
+
+	memset(&c->link.other, 0, sizeof(c->link.other));
+	for (unsigned k = 0; k < n->n_addrs && !has_other; k++) {
+		has_other = n->addr[k].ss_family == family;
+		if (has_other)
+			c->link.other = n->addr[k];
+	}
+	n->guess = !has_other && vc_sibling_allowed(c) &&
+		vc_sibling_find(c->cfg, n, family, &c->link.other);
+	from_sockaddr(&c->link.remote, &server);
+	from_sockaddr(&c->link.other, &other);
+	vc_watch_server(&c->watch, &server, has_other || n->guess ? &other : NULL);
+}
+
 // The address to try now: from the one at hand on the first that a path leads to, in whatever
 // family. The first one of the other family is kept for moves. Returns 0 or -ENETUNREACH; then the
 // address at hand is waited for.
@@ -159,8 +180,6 @@ static int choose(struct vc_client *c, struct cfg_addr *ret_server, struct vc_pa
 {
 	struct vc_connect *n = &c->connect;
 	unsigned i = n->addr_at;
-	struct cfg_addr other;
-	bool has_other = false;
 
 	while (i < n->n_addrs) {
 		from_sockaddr(&n->addr[i], ret_server);
@@ -171,16 +190,8 @@ static int choose(struct vc_client *c, struct cfg_addr *ret_server, struct vc_pa
 	if (i < n->n_addrs)
 		n->addr_at = i;
 	c->link.remote = n->addr[n->addr_at];
-	memset(&c->link.other, 0, sizeof(c->link.other));
 	from_sockaddr(&c->link.remote, ret_server);
-	for (unsigned k = 0; k < n->n_addrs && !has_other; k++) {
-		has_other = n->addr[k].ss_family != c->link.remote.ss_family;
-		if (!has_other)
-			continue;
-		c->link.other = n->addr[k];
-		from_sockaddr(&c->link.other, &other);
-	}
-	vc_watch_server(&c->watch, ret_server, has_other ? &other : NULL);
+	vc_connect_other(c);
 	return i < n->n_addrs ? 0 : -ENETUNREACH;
 }
 
@@ -202,6 +213,12 @@ static void attempt(struct vc_client *c)
 		next_remote(c, 0); // of this one's addresses the rest can't be reached from here
 		return;
 	}
+	if (rc < 0 && ++n->pathless < c->cfg->n_remotes) {
+		vc_connect_advance(c); // perhaps there is one to another remote
+		next_after(c, 0);
+		return;
+	}
+	n->pathless = 0;
 	if (rc < 0) {
 		if (!n->waiting_path)
 			vc_log(VC_INFO, "no path to %s, waiting for one",
@@ -233,28 +250,36 @@ static void attempt(struct vc_client *c)
 	}
 }
 
-static void take_addresses(struct vc_client *c, const struct addrinfo *list)
+unsigned vc_connect_take(
+	const struct addrinfo *list, uint16_t port, struct sockaddr_storage *addr, unsigned max)
 {
-	struct vc_connect *n = &c->connect;
-	struct vc_known *known = &n->known[n->remote];
-	uint16_t port = htons(c->cfg->remotes[n->remote].port);
+	unsigned count = 0;
 
-	n->n_addrs = 0;
-	n->addr_at = 0;
-	for (; list != NULL && n->n_addrs < VC_CONNECT_ADDRS; list = list->ai_next) {
-		struct sockaddr_storage *sa = &n->addr[n->n_addrs];
+	for (; list != NULL && count < max; list = list->ai_next) {
+		struct sockaddr_storage *sa = &addr[count];
 
 		if (list->ai_addrlen > sizeof(*sa))
 			continue;
 		memcpy(sa, list->ai_addr, list->ai_addrlen);
 		if (sa->ss_family == AF_INET6)
-			((struct sockaddr_in6 *)sa)->sin6_port = port;
+			((struct sockaddr_in6 *)sa)->sin6_port = htons(port);
 		else if (sa->ss_family == AF_INET)
-			((struct sockaddr_in *)sa)->sin_port = port;
+			((struct sockaddr_in *)sa)->sin_port = htons(port);
 		else
 			continue;
-		n->n_addrs++;
+		count++;
 	}
+	return count;
+}
+
+static void take_addresses(struct vc_client *c, const struct addrinfo *list)
+{
+	struct vc_connect *n = &c->connect;
+	struct vc_known *known = &n->known[n->remote];
+
+	n->addr_at = 0;
+	n->n_addrs =
+		vc_connect_take(list, c->cfg->remotes[n->remote].port, n->addr, VC_CONNECT_ADDRS);
 	known->n = n->n_addrs < VC_CONNECT_KNOWN ? n->n_addrs : VC_CONNECT_KNOWN;
 	memcpy(known->addr, n->addr, known->n * sizeof(known->addr[0]));
 }

@@ -37,6 +37,12 @@ struct vc_connect {
 	uv_getaddrinfo_t resolve;
 	bool resolving;
 	bool waiting_path; // nothing to send over: the next event goes on
+	unsigned pathless; // remotes in a row that no path leads to
+	// The server's address in the other family is a guess: another remote's (sibling.c).
+	bool guess;
+	uv_getaddrinfo_t aside; // for such a remote's name
+	bool aside_busy;
+	unsigned aside_at; // which one
 	uv_timer_t timer;
 };
 
@@ -60,6 +66,14 @@ bool vc_connect_more(const struct vc_client *c);
 
 // Has the name of the server in use addresses that haven't been tried in this round?
 bool vc_connect_more_addresses(const struct vc_client *c);
+
+// Say where the server may also be: at its name's first address of the other family, else at
+// another remote's.
+void vc_connect_other(struct vc_client *c);
+
+// Copy the addresses of both families from a resolver's list. Returns their number, at most max.
+unsigned vc_connect_take(
+	const struct addrinfo *list, uint16_t port, struct sockaddr_storage *addr, unsigned max);
 
 // Try the same address again at once.
 void vc_connect_now(struct vc_client *c);

@@ -15,6 +15,7 @@
 #define VC_BUSY_SILENCE_MS 1000 // no answer for so long while we send: something is wrong
 #define VC_ANSWER_WINDOW_US 2000000 // a Ping this soon after a probe counts as its answer
 #define VC_BLIND_PROBES 6 // to a server of which nothing is known, then a new connection
+#define VC_GUESS_PROBES 24 // to what may be another server, about 5 s; then a new connection
 #define VC_OTHER_FAMILY_PROBES 3 // unanswered ones, then the server is asked in both families
 #define VC_SAME_PATH_PROBES 24 // on a silent path, then a fresh socket is tried there
 
@@ -57,6 +58,7 @@ void vc_mobility_stop(struct vc_client *c)
 {
 	c->mobility.active = false;
 	c->mobility.silent = false;
+	c->mobility.guess = false;
 	c->mobility.cand = NULL;
 	c->mobility.other = NULL;
 	(void)uv_timer_stop(&c->mobility.timer);
@@ -123,6 +125,12 @@ static void fresh_socket(struct vc_client *c)
 		vc_mobility_moved(c, &path);
 }
 
+// Does a family lead to an address of which nothing says yet that it is this server's?
+static bool is_guess(const struct vc_client *c, uint16_t family)
+{
+	return c->connect.guess && c->link.other.ss_family == family;
+}
+
 // The path found may lead nowhere, as IPv6 of some hotspots does: ask over the other family too.
 static void add_other(struct vc_client *c)
 {
@@ -131,6 +139,8 @@ static void add_other(struct vc_client *c)
 
 	if (m->other != NULL || m->sent < VC_OTHER_FAMILY_PROBES ||
 		c->watch.other.family == AF_UNSPEC ||
+		// A stock server that isn't ours would write of it in its log.
+		(is_guess(c, c->watch.other.family) && !c->session.pushed.mobility) ||
 		vc_watch_look(&c->watch, &c->watch.other, &path) < 0)
 		return;
 	if (vc_link_open(&c->link, &path, false, &m->other) < 0) {
@@ -155,6 +165,10 @@ static void probe(struct vc_client *c)
 	}
 	if (!c->session.pushed.mobility && !c->session.v2 && m->sent >= VC_BLIND_PROBES) {
 		vc_client_again(c, "the server doesn't follow to the new address", 0);
+		return;
+	}
+	if (m->guess && m->sent >= VC_GUESS_PROBES) {
+		vc_client_again(c, "no answer at the other remote's address", 0);
 		return;
 	}
 	m->probe_us = vc_now_us();
@@ -239,6 +253,7 @@ void vc_mobility_moved(struct vc_client *c, const struct vc_path *path)
 	m->cand = sock;
 	m->active = true;
 	m->silent = false;
+	m->guess = is_guess(c, path->family);
 	m->sent = 0;
 	m->begun_us = vc_now_us();
 	vc_engine_watch(c->engine, sock->id);
@@ -248,9 +263,10 @@ void vc_mobility_moved(struct vc_client *c, const struct vc_path *path)
 	if (!old_alive && c->link.cur != sock) {
 		// With a peer-id nothing is lost by sending data along behind the first Ping.
 		// Without one the server knows the address only once it has worked on the Ping, so
-		// packets wait in the device for the evidence.
+		// packets wait in the device for the evidence. So they do where it may be another
+		// server.
 		retire(c, c->link.cur);
-		if (c->session.v2)
+		if (c->session.v2 && !m->guess)
 			use(c, sock);
 		else {
 			vc_tunnel_pause(c);
@@ -285,6 +301,11 @@ static void settle(struct vc_client *c, struct vc_sock *sock)
 	if (!moved)
 		return;
 	m->moves++;
+	if (is_guess(c, sock->path.family)) {
+		vc_log(VC_INFO, "the other remote is the same server session=%u",
+			c->session.serial);
+		c->connect.guess = false;
+	}
 	if (c->link.cur != sock)
 		retire(c, c->link.cur);
 	use(c, sock);

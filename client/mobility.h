@@ -24,6 +24,7 @@ struct vc_mobility {
 	bool active; // reconfiguration state: probing until evidence comes
 	bool silent; // without a move: the downlink has gone quiet
 	struct vc_sock *cand; // socket that is probed; may be the current one
+	bool guess; // cand leads to an address that need not be this server's
 	struct vc_sock *other; // probed beside it, in the other family; or NULL
 	unsigned sent; // probes in this state
 	uint64_t begun_us;
