@@ -273,17 +273,16 @@ static void answer_ok(struct ctl_hook_message *m)
 	m->n_args = 0;
 }
 
-// Three lines of auth_pending_file: seconds, method, text. Returns false when there are fewer.
-static bool split_pending(char *text, struct ctl_hook_message *m)
+bool ctl_hook_split_pending(char *text, struct ctl_hook_message *ret_answer)
 {
 	char *save = NULL;
 
-	m->n_args = 0;
-	for (char *line = strtok_r(text, "\n", &save); line != NULL && m->n_args < 3;
+	ret_answer->n_args = 0;
+	for (char *line = strtok_r(text, "\n", &save); line != NULL && ret_answer->n_args < 3;
 		line = strtok_r(NULL, "\n", &save))
-		m->args[m->n_args++] = line;
-	m->what = CTL_HOOK_PENDING;
-	return m->n_args == 3;
+		ret_answer->args[ret_answer->n_args++] = line;
+	ret_answer->what = CTL_HOOK_PENDING;
+	return ret_answer->n_args == 3;
 }
 
 bool ctl_hook_look(struct ctl_hook_job *job, char *text, struct ctl_hook_message *ret_answer)
@@ -304,7 +303,7 @@ bool ctl_hook_look(struct ctl_hook_job *job, char *text, struct ctl_hook_message
 	if (text[0] == '\0')
 		return false;
 	job->told_pending = true;
-	if (split_pending(text, ret_answer))
+	if (ctl_hook_split_pending(text, ret_answer))
 		return false;
 	answer(ret_answer, CTL_HOOK_ERROR, "auth_pending_file has less than three lines");
 	return true;

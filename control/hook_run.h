@@ -47,6 +47,10 @@ bool ctl_hook_ended(
 // Has a deferred one decided meanwhile? As above.
 bool ctl_hook_look(struct ctl_hook_job *job, char *text, struct ctl_hook_message *ret_answer);
 
+// Make a CTL_HOOK_PENDING of the three lines of auth_pending_file: seconds, method, text, none of
+// them checked. Its arguments point into text, which is cut up. Returns false when there are fewer.
+bool ctl_hook_split_pending(char *text, struct ctl_hook_message *ret_answer);
+
 // Remove its files.
 void ctl_hook_clear(struct ctl_hook_job *job);
 
