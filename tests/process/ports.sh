@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # visp-dataplane on real ports: a session with known keys over af_packet and af_xdp, on one worker
-# and on three, through a kill and a restart; what is missing or taken is named; nothing is left.
+# and on three, through a kill and a restart; the generator's sessions over memif; a net_ring port;
+# with huge pages and without; what is missing or taken is named; nothing is left.
 #
-#   ports.sh af_packet|af_xdp|workers|restart [DRIVER [SIGNAL]]|errors
+#   ports.sh af_packet|af_xdp|workers|restart [DRIVER [SIGNAL]]|memif|ring|hugepages|errors
 set -u
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -45,20 +46,24 @@ network() {
 	ip netns exec "$C" ethtool -K wan0 tx off >/dev/null
 }
 
+inner=net_tap0,iface=visp0
+
 # Write dataplane.conf: the outer port's devargs, then more lines.
 configure() {
 	{
 		echo "socket $W/run/dataplane.sock"
 		echo "outer $1"
 		shift
-		echo 'inner net_tap0,iface=visp0'
+		echo "inner $inner"
 		printf '%s\n' "$@"
 	} >"$W/dataplane.conf"
 }
 
 start() {
 	: >"$W/dataplane.log"
-	ip netns exec "$S" "$dataplane" --config "$W/dataplane.conf" 2>"$W/dataplane.log" &
+	# DPDK's own folder lies in ours, where its telemetry is found.
+	RUNTIME_DIRECTORY=$W ip netns exec "$S" "$dataplane" --config "$W/dataplane.conf" \
+		2>"$W/dataplane.log" &
 	pid=$!
 	for _ in $(seq 100); do
 		grep -q 'ready:' "$W/dataplane.log" && return
@@ -89,6 +94,19 @@ nothing_left() {
 	ip -n "$S" -d link show out0 | grep -q 'prog/xdp' && fail 'an XDP program is left behind'
 	ip netns exec "$S" ethtool -k out0 | grep -q '^tx-checksumming: on' ||
 		fail 'offloads were not put back'
+}
+
+# telemetry COMMAND FILTER: true when jq's filter holds for the answer.
+telemetry() {
+	python3 - "$W" "$1" >"$W/telemetry.log" <<'PY'
+import glob, json, socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+s.connect(glob.glob(sys.argv[1] + "/dpdk/*/dpdk_telemetry.v2")[0])
+s.recv(16384)
+s.send(sys.argv[2].encode())
+print(json.dumps(json.loads(s.recv(65536))[sys.argv[2]]))
+PY
+	jq -e "$2" "$W/telemetry.log" >/dev/null
 }
 
 play() {
@@ -125,6 +143,8 @@ workers)
 		'drop-privileges nobody'
 	start
 	play ping move move move move ping big leave
+	telemetry /visp/totals '.handoff_out > 0 and .owner_given > 0' ||
+		fail 'no worker gave a packet or a session to another'
 	stop
 	;;
 restart)
@@ -144,6 +164,45 @@ restart)
 	wait "$player" || fail "dp-play: $(cat "$W/play.log")"
 	cat "$W/play.log"
 	stop
+	;;
+memif)
+	network
+	# Each port has a socket of its own: DPDK's driver mixes up connections that come by one.
+	memif() { echo "net_memif$2,role=$1,id=$2,socket=$W/memif$2.sock,socket-abstract=no"; }
+	inner=$(memif server 1)
+	configure "$(memif server 0)" 'idle adaptive'
+	start
+	ip netns exec "$S" timeout 60 "$build/bench/pktgen/visp-pktgen" --cpu 0 \
+		--outer "$(memif client 0)" --inner "$(memif client 1)" --seconds 1 --direction both \
+		--socket "$W/run/dataplane.sock" --sessions 16 --size 512 --rate 2000 \
+		--json "$W/pktgen.json" >"$W/pktgen.log" 2>&1 || fail "visp-pktgen: status $?"
+	jq -e '(.up, .down) | .sent > 50 and .received == .sent' "$W/pktgen.json" >/dev/null ||
+		fail "packets are lost: $(jq -c '{up, down}' "$W/pktgen.json")"
+	stop
+	;;
+ring)
+	network
+	inner=net_ring0
+	configure net_af_packet0,iface=out0
+	start
+	stop
+	;;
+hugepages)
+	[ "$(awk '/^HugePages_Free/ { print $2 }' /proc/meminfo)" -ge 64 ] || {
+		echo 'needs 64 free huge pages'
+		exit 77
+	}
+	network
+	for way in on off; do
+		configure net_af_packet0,iface=out0 "hugepages $way" 'sessions 512'
+		start
+		expected=1
+		[ $way = on ] || expected=0
+		telemetry /visp/totals ".huge_pages == $expected" ||
+			fail "hugepages $way: $(cat "$W/telemetry.log")"
+		play ping leave
+		stop
+	done
 	;;
 errors)
 	network
@@ -203,7 +262,7 @@ time.sleep(20)' "$W/taken" &
 	stop
 	;;
 *)
-	echo "usage: $0 af_packet|af_xdp|workers|restart|errors" >&2
+	echo "usage: $0 af_packet|af_xdp|workers|restart|memif|ring|hugepages|errors" >&2
 	exit 2
 	;;
 esac
