@@ -32,6 +32,7 @@
 #define RECONF_V2 48 // UDP payload of a reconfiguration Ping, AEAD, P_DATA_V2 and P_DATA_V1
 #define RECONF_V1 45
 #define TAIL 8
+#define TRIES_MAX 1000 // for one packet
 #define FRAGMENT 1480 // of an IP packet's payload, when it doesn't fit one frame
 
 enum kind {
@@ -212,7 +213,7 @@ struct wire {
 } __attribute__((packed));
 
 // Send len bytes of out->data as one IP packet, or as the fragment that begins at offset.
-// Returns 1, 0 when the queue was full, or -errno.
+// Returns 0 or -errno.
 static int send_ip(struct hostile *h, struct wire *out, size_t len, size_t offset, bool more)
 {
 	struct wire part = *out;
@@ -222,10 +223,14 @@ static int send_ip(struct hostile *h, struct wire *out, size_t len, size_t offse
 	part.ip.frag_off = htons((uint16_t)(offset / 8 | (more ? IP_MF : 0)));
 	part.ip.check = 0;
 	part.ip.check = ip_checksum(&part.ip, sizeof(part.ip));
-	if (sendto(h->raw_fd, &part, sizeof(part.ip) + len, 0, (struct sockaddr *)&h->server,
-		    sizeof(h->server)) < 0)
-		return errno == ENOBUFS ? 0 : -errno;
-	return 1;
+	for (unsigned tries = 0;; tries++) {
+		if (sendto(h->raw_fd, &part, sizeof(part.ip) + len, 0,
+			    (struct sockaddr *)&h->server, sizeof(h->server)) >= 0)
+			return 0;
+		if (errno != ENOBUFS || tries == TRIES_MAX)
+			return -errno;
+		(void)poll(NULL, 0, 1); // the queue is full: a moment later it isn't
+	}
 }
 
 static int send_one(struct hostile *h, unsigned n)
@@ -245,7 +250,7 @@ static int send_one(struct hostile *h, unsigned n)
 	if (len <= FRAGMENT)
 		return send_ip(h, &out, len, 0, false);
 	rc = send_ip(h, &out, FRAGMENT, 0, true);
-	return rc <= 0 ? rc : send_ip(h, &out, len - FRAGMENT, FRAGMENT, false);
+	return rc < 0 ? rc : send_ip(h, &out, len - FRAGMENT, FRAGMENT, false);
 }
 
 // Send count packets, rate a second, in batches of a millisecond. Returns how many left.
@@ -262,7 +267,7 @@ static long send_all(struct hostile *h, unsigned long count, unsigned long rate)
 
 			if (rc < 0)
 				return rc;
-			sent += (unsigned long)rc;
+			sent++;
 		}
 		next.tv_nsec += 1000000;
 		if (next.tv_nsec >= 1000000000) {
