@@ -35,11 +35,13 @@ all_adopted() { [ "$(status_json | jq '.totals.counters.adopted')" = $clients ];
 killed=0
 while [ $killed -lt $kills ]; do
 	patiently sleep "$((RANDOM % 6)).$((RANDOM % 1000))"
+	instant=${EPOCHREALTIME/./}
 	stop control 5 KILL
 	killed=$((killed + 1))
 	control_start
 	await 5 "$clients sessions to be adopted" all_adopted
-	patiently sleep 5
+	rest=$((instant + 5000000 - ${EPOCHREALTIME/./}))
+	[ $rest -le 0 ] || patiently sleep "$((rest / 1000000)).$(printf %06d $((rest % 1000000)))"
 	sessions >"$W/after"
 	cmp -s "$W/before" "$W/after" ||
 		fail "kill $killed: sessions changed: $(diff "$W/before" "$W/after" | head -n 5)"

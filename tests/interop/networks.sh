@@ -56,6 +56,17 @@ confined() {
 	done
 }
 
+# No root and no socket of the network.
+without_network() {
+	local uid sockets
+	uid=$(awk '/^Uid:/ { print $3 }' "/proc/${pid[$1]}/status")
+	[ "${uid:-0}" != 0 ] || fail "$1 runs as user ${uid:-nobody knows}"
+	sockets=$(on server ss -Hanp -A inet,packet,raw,xdp,vsock | grep "pid=${pid[$1]},") &&
+		fail "$1 has sockets of the network: $sockets"
+	on server ss -Hanp -A unix | grep -q "pid=${pid[$1]}," ||
+		fail "ss doesn't show the sockets of $1"
+}
+
 pushed_route() { on "$1" ip route get 10.77.1.1 | grep -q 'dev tun'; }
 
 is() { # WHAT GOT WANT
@@ -76,6 +87,7 @@ for topology in subnet net30 p2p; do
 	clients
 	confined control
 	confined dataplane
+	without_network control
 	[ "$CLIENT" = openvpn ] || confined laptop
 	is "fixed address, $topology" "$(address laptop tun1)" 10.8.0.78
 	all_answered behind server 5 10.99.1.1 -i 0.05 -I "$server_inner" ||

@@ -14,9 +14,15 @@ client_config laptop 'reneg-sec 3'
 server_start
 client_start laptop
 probe_serve
+# What of the dataplane's drops means that a key was missing or wrong, whatever the machine does.
+key_drops() {
+	[ "$SERVER" = openvpn ] || telemetry /visp/drops | jq -c '{no_key, bad_tag, no_tx_key}'
+}
+drops=$(key_drops)
 probe_begin --tcp --tcp-rate 10 --watch wlan0 --outer "$server_outer:1194"
 patiently sleep 15
 probe_end
+[ "$(key_drops)" = "$drops" ] || fail "keys were missing: $drops, then $(key_drops)"
 cat "$W/probe.json"
 jq -e '.tcp.intact' "$W/probe.json" >/dev/null || fail "TCP broke"
 jq -e '.tcp.stalled_ms <= 1000' "$W/probe.json" >/dev/null || fail "TCP stalled"

@@ -9,12 +9,12 @@ net_begin
 pki_begin
 hotspot_join a
 
-# Each client says which cipher was agreed, and each stock side which version of TLS.
+# Each client says which cipher was agreed; stock sides and our server which version of TLS.
 agreed() {
-	local log=laptop
+	local log=laptop words='Control Channel: TLSv1\.3'
 	[ "$CLIENT" = openvpn ] || log=server
-	[ "$SERVER$CLIENT" = vispvisp ] ||
-		[ "$(log_count $log 'Control Channel: TLSv1\.3')" -gt 0 ] || fail "$1: no TLS 1.3"
+	[ "$SERVER$CLIENT" != vispvisp ] || log=control words='session connected.* tls="TLSv1\.3 '
+	[ "$(log_count $log "$words")" -gt 0 ] || fail "$1: no TLS 1.3"
 	[ "$(log_count laptop "Data Channel: cipher '$CIPHER'|cipher=$CIPHER")" -gt 0 ] ||
 		fail "$1: not $CIPHER"
 }
@@ -37,6 +37,9 @@ try() { # WRAP CIPHER TRANSFER?
 			--server "$server_inner:$probe_port" --up 200000000 --down 200000000 ||
 			fail "$1 $2: transfer"
 		stop probe-server
+		[ "$SERVER" = openvpn ] ||
+			telemetry /visp/totals | jq -e '.mss_clamped > 0' >/dev/null ||
+			fail "$1 $2: no MSS was lowered"
 	fi
 	stop laptop || fail "$1 $2: the client ended with status $?"
 	server_stop
