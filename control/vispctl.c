@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "control/vispctl_genkey.h"
+#include "control/vispctl_list.h"
 
 #define SOCKET_DEFAULT "/run/visp/control.sock"
 
@@ -122,24 +123,39 @@ static int send_request(int fd, const struct arguments *args)
 	return rc < 0 ? -1 : 0;
 }
 
-static json_t *converse(const struct arguments *args)
+// Send the request. Returns the answer's stream, NULL after telling why not.
+static FILE *ask(const struct arguments *args)
 {
 	int fd = open_socket(args->socket);
-	json_error_t error;
-	json_t *o = NULL;
+	FILE *in;
 
 	if (fd < 0) {
 		(void)fprintf(stderr, "vispctl: can't reach visp-control at %s: %s\n", args->socket,
 			strerror(errno));
 		return NULL;
 	}
-	if (send_request(fd, args) < 0)
-		(void)fprintf(stderr, "vispctl: the request can't be sent\n");
-	else
-		o = json_loadfd(fd, JSON_DISABLE_EOF_CHECK, &error);
+	if (send_request(fd, args) == 0) {
+		in = fdopen(fd, "r");
+		if (in != NULL)
+			return in;
+	}
+	(void)fprintf(stderr, "vispctl: the request can't be sent\n");
+	(void)close(fd); // nothing was read
+	return NULL;
+}
+
+static json_t *converse(const struct arguments *args)
+{
+	FILE *in = ask(args);
+	json_error_t error;
+	json_t *o;
+
+	if (in == NULL)
+		return NULL;
+	o = json_loadf(in, JSON_DISABLE_EOF_CHECK, &error);
 	if (o == NULL)
 		(void)fprintf(stderr, "vispctl: no answer from visp-control\n");
-	(void)close(fd); // everything was read
+	(void)fclose(in); // everything was read
 	return o;
 }
 
@@ -182,22 +198,19 @@ static void print_session(const json_t *s)
 	(void)putchar('\n');
 }
 
-static void print_status(const json_t *answer)
+static void print_totals(const json_t *totals)
 {
-	const json_t *totals = json_object_get(answer, "totals");
-	const json_t *sessions = json_object_get(answer, "sessions");
-
 	(void)printf(
 		"visp-control %s, dataplane %s, %llu of %llu sessions, %llu handshakes under way\n",
 		text_of(totals, "version"), text_of(totals, "dataplane"), number_of(totals, "live"),
 		number_of(totals, "capacity"), number_of(totals, "handshaking"));
-	if (json_array_size(sessions) == 0)
-		return;
+}
+
+static void print_heading(void)
+{
 	(void)printf("%-20s %7s %-22s %-15s %12s %12s %-17s %-19s %9s %s\n", "NAME", "PEER-ID",
 		"ADDRESS", "TUNNEL", "BYTES IN", "BYTES OUT", "CIPHER", "CONNECTED SINCE",
 		"HANDOVERS", "FLAGS");
-	for (size_t i = 0; i < json_array_size(sessions); i++)
-		print_session(json_array_get(sessions, i));
 }
 
 // Whoever listens at the socket may not be visp-control, or be another version of it.
@@ -216,33 +229,112 @@ static bool is_answer(const struct arguments *args, const json_t *answer)
 			json_is_object(json_object_get(answer, "totals")));
 }
 
-static int print_answer(const struct arguments *args, const json_t *answer)
+// Returns 0, or 1 after telling that it isn't an answer, or that it is an error.
+static int check_answer(const struct arguments *args, const json_t *answer)
 {
 	const char *error = json_string_value(json_object_get(answer, "error"));
 
-	if (!is_answer(args, answer)) {
+	if (!is_answer(args, answer))
 		(void)fprintf(stderr, "vispctl: %s gives an answer that isn't understood\n",
 			args->socket);
-		return 1;
-	}
-	if (error != NULL) {
+	else if (error != NULL)
 		(void)fprintf(stderr, "vispctl: %s\n", error);
+	else
+		return 0;
+	return 1;
+}
+
+static int print_answer(const struct arguments *args, const json_t *answer)
+{
+	if (check_answer(args, answer) != 0)
 		return 1;
-	}
 	if (strcmp(args->command, "show") == 0 &&
 		json_array_size(json_object_get(answer, "sessions")) == 0) {
 		(void)fprintf(stderr, "vispctl: no such session\n");
 		return 1;
 	}
-	if (strcmp(args->command, "status") == 0 && !args->json) {
-		print_status(answer);
-	} else if (strcmp(args->command, "kick") == 0 && !args->json) {
+	if (strcmp(args->command, "kick") == 0 && !args->json) {
 		(void)printf("%llu kicked\n", number_of(answer, "kicked"));
 	} else {
 		(void)json_dumpf(answer, stdout, JSON_INDENT(2));
 		(void)putchar('\n');
 	}
 	return fflush(stdout) == 0 ? 0 : 1;
+}
+
+// ---- Status ----------------------------------------------------------------------------------
+
+struct status {
+	bool json;
+	unsigned long long sessions; // printed so far
+};
+
+// One value of the answer; each is printed and forgotten, however many there are.
+static int on_value(void *arg, bool totals, const char *text, size_t len)
+{
+	struct status *st = arg;
+	json_t *o = json_loadb(text, len, 0, NULL);
+	int rc = json_is_object(o) ? 0 : -EPROTO;
+
+	if (rc == 0 && st->json) {
+		(void)fputs(totals ? "{\n\"totals\": " : st->sessions > 0 ? ",\n" : "\n", stdout);
+		(void)fwrite(text, 1, len, stdout);
+		(void)fputs(totals ? ",\n\"sessions\": [" : "", stdout);
+	} else if (rc == 0 && totals) {
+		print_totals(o);
+	} else if (rc == 0) {
+		if (st->sessions == 0)
+			print_heading();
+		print_session(o);
+	}
+	if (!totals)
+		st->sessions++;
+	json_decref(o);
+	return rc == 0 && ferror(stdout) != 0 ? -EIO : rc;
+}
+
+// Read to the end. Returns 0 or a negative errno.
+static int read_list(FILE *in, struct vispctl_list *list)
+{
+	char buf[65536];
+	int rc = 0;
+
+	while (rc == 0 && !list->done) {
+		ssize_t n = read(fileno(in), buf, sizeof(buf));
+
+		if (n <= 0)
+			return -EPIPE;
+		rc = vispctl_list_feed(list, buf, (size_t)n);
+	}
+	return rc;
+}
+
+// What is said about sessions while they come; the request's error, if it is one, at the end.
+static int run_status(const struct arguments *args)
+{
+	static struct vispctl_list list; // too large for the stack
+	struct status st = { .json = args->json };
+	FILE *in = ask(args);
+	json_t *outer = NULL;
+	int rc;
+
+	if (in == NULL)
+		return 1;
+	vispctl_list_init(&list, on_value, &st);
+	rc = read_list(in, &list);
+	(void)fclose(in); // everything was read
+	if (rc == -EPIPE && list.outer_len == 0)
+		(void)fprintf(stderr, "vispctl: no answer from visp-control\n");
+	else if (rc == -EPIPE)
+		(void)fprintf(stderr, "vispctl: the answer of visp-control ends too early\n");
+	if (rc == 0 || rc == -EPROTO || rc == -EMSGSIZE) {
+		outer = json_loadb(list.outer, list.outer_len, 0, NULL);
+		rc = check_answer(args, rc == 0 ? outer : NULL);
+		json_decref(outer);
+	}
+	if (rc == 0 && args->json)
+		(void)fputs("\n]\n}\n", stdout);
+	return fflush(stdout) == 0 && rc == 0 ? 0 : 1;
 }
 
 int main(int argc, char **argv)
@@ -257,6 +349,8 @@ int main(int argc, char **argv)
 	rc = parse_arguments(argc, argv, &args);
 	if (rc != 0)
 		return rc < 0 ? 2 : 0;
+	if (strcmp(args.command, "status") == 0)
+		return run_status(&args);
 	answer = converse(&args);
 	if (answer == NULL)
 		return 1;
