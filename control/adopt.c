@@ -252,6 +252,7 @@ static void end_handshake(struct ctl *ctl, const struct shm_shaking *entry, uint
 		ctl_peer_drop(ctl, peer);
 		return;
 	}
+	ctl_first_ghost(ctl, peer);
 	ctl_abort_negotiation(ctl, peer);
 	ctl_peer_close(ctl, peer, NULL, "lost-handshake");
 }

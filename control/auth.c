@@ -87,7 +87,7 @@ static int base_env(struct ctl_peer *peer, struct ctl_auth *auth, const struct o
 
 	if (rc == 0)
 		rc = ctl_env_add(&auth->env, "common_name",
-			peer->id.cert_cn[0] != '\0' ? peer->id.cert_cn : "UNDEF");
+			peer->nego->cert_cn[0] != '\0' ? peer->nego->cert_cn : "UNDEF");
 	if (rc == 0)
 		rc = ctl_env_add_endpoint(&auth->env, "untrusted", peer);
 	if (rc == 0 && info != NULL)
@@ -202,8 +202,8 @@ void ctl_auth_token_option(struct ctl *ctl, const struct ctl_peer *peer, char *r
 	ret_option[0] = '\0';
 	if (!ctl->cfg->auth.gen_token || !peer->user.token.set)
 		return;
-	if (ctl_token_write(
-		    &ctl->token_rules, &peer->user.token, peer->user.name, ctl_wall_s(), token) < 0)
+	if (ctl_token_write(&ctl->token_rules, &peer->user.token,
+		    peer->user.name != NULL ? peer->user.name : "", ctl_wall_s(), token) < 0)
 		return; // without one it sends its password again
 	(void)snprintf(ret_option, CTL_AUTH_TOKEN_OPTION, "auth-token %s", token); // fits
 	explicit_bzero(token, sizeof(token));
@@ -362,7 +362,7 @@ static void ask_pam(struct ctl *ctl, struct ctl_peer *peer)
 	char addr[CTL_ENDPOINT_TEXT];
 	struct ctl_hook_message m = { .what = CTL_HOOK_PAM,
 		.n_args = 4,
-		.args = { auth->user, auth->password, peer->id.cert_cn,
+		.args = { auth->user, auth->password, peer->nego->cert_cn,
 			ctl_addr_text(&peer->endpoint.remote, addr) } };
 
 	ask(ctl, peer, &m);
@@ -406,11 +406,12 @@ static void succeed(struct ctl *ctl, struct ctl_peer *peer)
 
 	if (cfg_auth_asks(cfg)) {
 		peer->user.proven = auth->user[0] != '\0';
-		(void)snprintf(peer->user.name, sizeof(peer->user.name), "%.*s",
-			(int)sizeof(peer->user.name) - 1, auth->user); // fits
 		(void)SHA256((const uint8_t *)auth->user, strlen(auth->user), peer->user.hash);
-		if (cfg->gen_token)
+		if (cfg->gen_token) {
 			peer->user.token = auth->token;
+			free(peer->user.name);
+			peer->user.name = strdup(auth->user); // NULL: it gets no good token
+		}
 		if (cfg->username_as_cn && peer->nego->first)
 			(void)snprintf(peer->id.cn, sizeof(peer->id.cn), "%.*s",
 				(int)sizeof(peer->id.cn) - 1, auth->user); // fits

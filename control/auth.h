@@ -21,7 +21,8 @@ struct ovpn_km2;
 struct ctl_user {
 	bool proven; // a password, a token or a program has proven it
 	uint8_t hash[32]; // SHA-256 of its name
-	char name[CTL_USER_MAX]; // "" in a session that was adopted, until its next renegotiation
+	char *name; // for tokens; NULL without any, and in a session that was adopted, until its
+		    // next renegotiation
 	struct ctl_token token; // of auth-gen-token
 	uint64_t token_sent_ms; // monotonic
 };

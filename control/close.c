@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // How sessions end.
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "control/clock.h"
@@ -35,18 +34,15 @@ void ctl_session_remove(struct ctl *ctl, uint32_t slot, uint16_t generation)
 		ctl_log(CTL_ERROR, "out of memory, a session stays in the dataplane slot=%u", slot);
 }
 
-void ctl_peer_abandon(struct ctl *ctl, const struct ctl_peer *old)
+void ctl_peer_abandon(struct ctl *ctl, struct ctl_peer *old)
 {
-	struct ctl_peer *p, *next;
+	struct ctl_peer *heir = old->heir;
 
-	for (p = ctl->active; p != NULL; p = next) {
-		next = p->active_next;
-		if (p->nego == NULL || p->nego->takes_over != old)
-			continue;
-		p->nego->takes_over = NULL;
-		p->slot = SHM_SLOT_NONE;
-		ctl_peer_close(ctl, p, NULL, "session-gone");
-	}
+	if (heir == NULL)
+		return;
+	ctl_nego_let_go(ctl, heir);
+	heir->slot = SHM_SLOT_NONE;
+	ctl_peer_close(ctl, heir, NULL, "session-gone");
 }
 
 static void log_end(struct ctl *ctl, const struct ctl_peer *peer, const char *why)
@@ -90,7 +86,7 @@ void ctl_peer_close(struct ctl *ctl, struct ctl_peer *peer, const char *text, co
 		return;
 	if (text != NULL && ctl_peer_say(ctl, peer, text) < 0)
 		ctl_peer_log(CTL_DEBUG, peer, "can't be told, no TLS text=\"%s\"", text);
-	(void)snprintf(peer->why, sizeof(peer->why), "%s", why);
+	peer->why = why;
 	peer->state = CTL_PEER_CLOSING;
 	peer->close_ms = ctl_now_ms() + CTL_CLOSE_MS;
 	ctl_peer_activate(ctl, peer);

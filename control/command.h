@@ -19,7 +19,8 @@ typedef void ctl_command_done_fn(
 
 struct ctl_commands {
 	struct ctl_command *pending; // by sequence number
-	struct ctl_command *first; // all of them in order of sending
+	struct ctl_command *first; // all of them in order of the calls
+	struct ctl_command *unsent; // those that aren't in a ring yet
 	uint32_t seq; // of the newest
 	uint32_t count;
 };
@@ -31,7 +32,7 @@ int ctl_command_send(struct ctl *ctl, const struct shm_cmd *cmd, uint16_t worker
 	struct ctl_peer *peer, ctl_command_done_fn *done);
 
 // Forget who waits for commands of this peer; the commands themselves go on.
-void ctl_command_forget(struct ctl *ctl, const struct ctl_peer *peer);
+void ctl_command_forget(struct ctl_peer *peer);
 
 // An acknowledgement came.
 void ctl_command_ack(struct ctl *ctl, const struct shm_event *event);

@@ -3,6 +3,7 @@
 //
 // Order (decisions.md C3): keys derived, session and keys acknowledged by the dataplane, our answer
 // written into the TLS stream, record written, and only then the answer on the wire.
+#define HASH_NONFATAL_OOM 1 // before anything that includes uthash
 #include <errno.h>
 #include <openssl/rand.h>
 #include <stdio.h>
@@ -309,9 +310,10 @@ static void take_over(struct ctl *ctl, struct ctl_peer *peer, struct ctl_peer *o
 	// What the old session was negotiating is void: the client has given it up. So is an
 	// earlier attempt to continue it.
 	ctl_peer_abandon(ctl, old);
-	ctl_command_forget(ctl, old);
+	ctl_command_forget(old);
 	ctl_nego_end(ctl, old);
 	peer->nego->takes_over = old;
+	old->heir = peer;
 	peer->slot = old->slot;
 	peer->generation = old->generation;
 	peer->tunnel4 = old->tunnel4;
@@ -353,8 +355,8 @@ static const char *get_place(struct ctl *ctl, struct ctl_peer *peer)
 		return "the server is being restarted";
 	}
 	peer->generation = (uint16_t)(atomic_load(&d->generation) + 1);
-	peer->tunnel4 = peer->grant->tunnel4;
-	peer->tunnel6 = peer->grant->tunnel6;
+	peer->tunnel4 = ctl_policy_tunnel(&peer->grant->address);
+	peer->tunnel6 = ctl_policy_tunnel(&peer->grant->address6);
 	peer->nego->which = 0;
 	peer->nego->age = 1;
 	peer->age = 1;
@@ -399,16 +401,30 @@ static bool make_place(struct ctl *ctl, struct ctl_peer *peer)
 	return waits;
 }
 
+// Wait for the end of the session in nego->old_slot.
+static void wait_for_place(struct ctl *ctl, struct ctl_peer *peer)
+{
+	struct ctl_nego *nego = peer->nego;
+
+	nego->step = CTL_NEGO_PLACE;
+	HASH_ADD(hh, ctl->waiting, old_slot, sizeof(nego->old_slot), nego);
+	nego->waits = nego->hh.tbl != NULL;
+	if (!nego->waits)
+		ctl_nego_failed(ctl, peer, "out of memory");
+}
+
 void ctl_connect_place_free(struct ctl *ctl, uint32_t slot)
 {
-	struct ctl_peer *peer, *next;
+	struct ctl_nego *nego = NULL;
 
 	ctl_peer_reap(ctl); // gives the addresses of removed sessions back
-	for (peer = ctl->active; peer != NULL; peer = next) {
-		next = peer->active_next;
-		if (peer->nego != NULL && peer->nego->step == CTL_NEGO_PLACE &&
-			peer->nego->old_slot == slot)
-			install_new(ctl, peer);
+	for (;;) {
+		HASH_FIND(hh, ctl->waiting, &slot, sizeof(slot), nego);
+		if (nego == NULL)
+			return;
+		ctl_nego_let_go(ctl, nego->peer);
+		if (nego->step == CTL_NEGO_PLACE && nego->peer->state == CTL_PEER_HANDSHAKE)
+			install_new(ctl, nego->peer);
 	}
 }
 
@@ -426,7 +442,7 @@ static void install_first(struct ctl *ctl, struct ctl_peer *peer)
 		take_over(ctl, peer, old);
 		install(ctl, peer);
 	} else if (make_place(ctl, peer)) {
-		peer->nego->step = CTL_NEGO_PLACE;
+		wait_for_place(ctl, peer);
 	} else {
 		install_new(ctl, peer);
 	}

@@ -24,7 +24,7 @@ static void inherit(struct ctl *ctl, struct ctl_peer *peer, struct ctl_peer *old
 	peer->takeover_ms = ctl_now_ms();
 	ctl_table_set_slot(&ctl->table, peer->slot, peer);
 	old->slot = SHM_SLOT_NONE;
-	peer->nego->takes_over = NULL;
+	ctl_nego_let_go(ctl, peer);
 	ctl->count.in_place++;
 	ctl_peer_drop(ctl, old);
 }

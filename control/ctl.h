@@ -23,6 +23,7 @@
 struct cfg_server;
 struct ctl_hooks;
 struct ctl_mgmt;
+struct ctl_nego;
 struct ctl_peer;
 struct ctl_policy;
 struct ctl_tls_pool;
@@ -85,13 +86,15 @@ struct ctl {
 	struct ctl_tunnel *tunnels; // cfg->n_tunnels of them, or NULL
 	struct ctl_counters count;
 	struct ctl_peer *active; // looked at every tick
+	struct ctl_nego *waiting; // for the end of another session, by its slot
 	uint32_t tls_kept; // TLS connections that exist
 	unsigned tls_shard; // of the next one
 	struct ctl_peer *dead; // freed at the end of the round
 	char options[512]; // options string for clients whose cipher isn't in it
 	uint64_t started_wall_s;
 	uint64_t policy_next_ms; // when the policy's files are looked at again
-	uint32_t sweep_slot;
+	uint32_t sweep_slot; // whose turn is next
+	uint32_t revoke_slot; // from here on sessions aren't compared with the newest CRL yet
 	uv_timer_t tick; // retransmissions, rekeying, time-outs
 	uv_signal_t sigterm;
 	uv_signal_t sigint;

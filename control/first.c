@@ -93,10 +93,22 @@ static void mark_half_open(struct ctl *ctl, struct ctl_peer *peer, bool stateful
 	ctl->first.stateful++;
 }
 
+void ctl_first_ghost(struct ctl *ctl, struct ctl_peer *peer)
+{
+	peer->flags |= CTL_PEER_GHOST;
+	bucket_of(ctl, &peer->endpoint)->ghosts++;
+}
+
 void ctl_first_closed(struct ctl *ctl, struct ctl_peer *peer)
 {
-	struct ctl_bucket *b = bucket_of(ctl, &peer->endpoint);
+	struct ctl_bucket *b;
 
+	if ((peer->flags & (CTL_PEER_GHOST | CTL_PEER_HALF_OPEN)) == 0)
+		return;
+	b = bucket_of(ctl, &peer->endpoint);
+	if ((peer->flags & CTL_PEER_GHOST) != 0)
+		b->ghosts--;
+	peer->flags &= ~(uint32_t)CTL_PEER_GHOST;
 	if ((peer->flags & CTL_PEER_HALF_OPEN) == 0)
 		return;
 	ctl_shaking_drop(&ctl->records, peer->shaking);
@@ -176,14 +188,16 @@ drop_peer:
 	return NULL;
 }
 
-// Lost handshakes of the same sender: it has begun anew, so they need no alerts any more.
-static void forget_ghosts(struct ctl *ctl, const struct shm_endpoint *from)
+// Lost handshakes of the same sender: it has begun anew, so they need no alerts any more. Only in
+// the seconds after a restart, and only for its own prefix, is there anything to look for.
+static void forget_ghosts(
+	struct ctl *ctl, const struct ctl_bucket *b, const struct shm_endpoint *from)
 {
 	struct ctl_peer *p, *next;
 
-	for (p = ctl->active; p != NULL; p = next) {
+	for (p = ctl->active; p != NULL && b->ghosts > 0; p = next) {
 		next = p->active_next;
-		if (p->state == CTL_PEER_CLOSING && p->nego == NULL && p->slot == SHM_SLOT_NONE &&
+		if ((p->flags & CTL_PEER_GHOST) != 0 &&
 			p->endpoint.remote_port_be == from->remote_port_be &&
 			memcmp(&p->endpoint.remote, &from->remote, sizeof(from->remote)) == 0)
 			ctl_peer_drop(ctl, p);
@@ -203,7 +217,7 @@ static void admit(struct ctl *ctl, const struct shm_punt *punt, uint16_t worker,
 		log_drop(ctl, punt, "too-many-handshakes");
 		return;
 	}
-	forget_ghosts(ctl, &punt->from);
+	forget_ghosts(ctl, b, &punt->from);
 	peer = make_peer(ctl, punt, first);
 	if (peer == NULL)
 		return;

@@ -26,6 +26,7 @@ struct ctl_bucket {
 	uint64_t start_ms; // of the period of connect-freq-initial
 	uint32_t resets; // answered in it and not followed by a third packet
 	uint32_t half_open;
+	uint32_t ghosts; // handshakes that an earlier control lost, while they get alerts
 };
 
 struct ctl_first {
@@ -51,6 +52,9 @@ void ctl_first_contact(struct ctl *ctl, const struct shm_punt *punt, uint16_t wo
 // Returns 1 when the keys have changed, 0 when not, -EIO when no key could be drawn (the next try
 // is at the next call).
 int ctl_first_rotate(struct ctl_first *f, unsigned hand_window_s, uint64_t now_ms);
+
+// The peer stands for a handshake that an earlier control lost.
+void ctl_first_ghost(struct ctl *ctl, struct ctl_peer *peer);
 
 // The peer has a session now, or is gone: it isn't half-open any more.
 void ctl_first_closed(struct ctl *ctl, struct ctl_peer *peer);

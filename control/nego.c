@@ -64,8 +64,25 @@ int ctl_tls_message(struct ctl_peer *peer, const void *message, size_t len)
 
 // ---- Negotiation -----------------------------------------------------------------------------
 
-static void reset_nego(struct ctl_nego *nego, bool first)
+void ctl_nego_let_go(struct ctl *ctl, struct ctl_peer *peer)
 {
+	struct ctl_nego *nego = peer->nego;
+
+	if (nego == NULL)
+		return;
+	if (nego->takes_over != NULL)
+		nego->takes_over->heir = NULL;
+	nego->takes_over = NULL;
+	if (nego->waits)
+		HASH_DEL(ctl->waiting, nego);
+	nego->waits = false;
+}
+
+static void reset_nego(struct ctl *ctl, struct ctl_peer *peer, bool first)
+{
+	struct ctl_nego *nego = peer->nego;
+
+	ctl_nego_let_go(ctl, peer);
 	ctl_bytes_done(&nego->answer);
 	ctl_bytes_done(&nego->cert_env);
 	nego->deadline_ms = 0;
@@ -80,9 +97,9 @@ static void reset_nego(struct ctl_nego *nego, bool first)
 	nego->waiting = 0;
 	nego->deferred = false;
 	nego->failed = 0;
-	nego->takes_over = NULL;
 	nego->exported = false;
 	nego->suite[0] = '\0';
+	nego->cert_cn[0] = '\0';
 }
 
 static int nego_alloc(struct ctl_peer *peer)
@@ -90,7 +107,10 @@ static int nego_alloc(struct ctl_peer *peer)
 	if (peer->nego != NULL)
 		return 0;
 	peer->nego = calloc(1, sizeof(*peer->nego));
-	return peer->nego != NULL ? 0 : -ENOMEM;
+	if (peer->nego == NULL)
+		return -ENOMEM;
+	peer->nego->peer = peer;
+	return 0;
 }
 
 int ctl_nego_begin(struct ctl *ctl, struct ctl_peer *peer, bool first)
@@ -101,12 +121,12 @@ int ctl_nego_begin(struct ctl *ctl, struct ctl_peer *peer, bool first)
 		rc = tls_begin(ctl, peer);
 	if (rc < 0)
 		return rc;
-	ctl_command_forget(ctl, peer); // of a negotiation that was given up
+	ctl_command_forget(peer); // of a negotiation that was given up
 	if (peer->parked != SHM_SLOT_NONE)
 		ctl_parked_drop(&ctl->records, peer->parked);
 	peer->parked = SHM_SLOT_NONE;
 	ctl_auth_end(ctl, peer);
-	reset_nego(peer->nego, first);
+	reset_nego(ctl, peer, first);
 	peer->abort_until_ms = 0;
 	ctl_peer_activate(ctl, peer);
 	return 0;
@@ -121,7 +141,7 @@ int ctl_nego_attach(struct ctl *ctl, struct ctl_peer *peer)
 	rc = nego_alloc(peer);
 	if (rc < 0)
 		return rc;
-	reset_nego(peer->nego, false);
+	reset_nego(ctl, peer, false);
 	peer->nego->step = CTL_NEGO_DONE;
 	ovpn_channel_attach(&peer->ch, &peer->nego->bufs);
 	ctl_peer_activate(ctl, peer);
@@ -135,6 +155,7 @@ void ctl_nego_end(struct ctl *ctl, struct ctl_peer *peer)
 	if (nego == NULL)
 		return;
 	(void)ovpn_channel_detach(&peer->ch); // it is nego->bufs
+	ctl_nego_let_go(ctl, peer);
 	if (peer->parked != SHM_SLOT_NONE) {
 		ctl_parked_drop(&ctl->records, peer->parked);
 		peer->parked = SHM_SLOT_NONE;
@@ -166,7 +187,7 @@ void ctl_nego_failed(struct ctl *ctl, struct ctl_peer *peer, const char *why)
 	ctl->count.renegotiations_failed++;
 	ctl_peer_log(
 		CTL_WARN, peer, "renegotiation failed, the old key goes on reason=\"%s\"", why);
-	ctl_command_forget(ctl, peer);
+	ctl_command_forget(peer);
 	ovpn_channel_established(&peer->ch);
 	ctl_nego_end(ctl, peer);
 	ctl_tls_drop(ctl, peer);
@@ -199,6 +220,7 @@ static void on_ready(struct ctl *ctl, struct ctl_peer *peer, struct ctl_tls_job 
 		return;
 	describe(peer, job);
 	swap_env(nego, job);
+	memcpy(nego->cert_cn, p->cn, sizeof(nego->cert_cn));
 	nego->exported = job->exported;
 	if (job->exported) {
 		memcpy(nego->data_keys, job->data_keys, sizeof(nego->data_keys));
@@ -209,7 +231,6 @@ static void on_ready(struct ctl *ctl, struct ctl_peer *peer, struct ctl_tls_job 
 	if (nego->first) {
 		peer->id.has_cert = p->has_cert;
 		memcpy(peer->id.cn, p->cn, sizeof(peer->id.cn));
-		memcpy(peer->id.cert_cn, p->cn, sizeof(peer->id.cert_cn));
 		memcpy(peer->id.serial, p->serial, sizeof(peer->id.serial));
 		memcpy(peer->id.chain_hash, p->chain_hash, sizeof(peer->id.chain_hash));
 		if (p->cn_cut)
@@ -219,10 +240,8 @@ static void on_ready(struct ctl *ctl, struct ctl_peer *peer, struct ctl_tls_job 
 	// The identity is locked for the life of a session (protocol.md 11.5).
 	if (p->has_cert == peer->id.has_cert &&
 		memcmp(p->chain_hash, peer->id.chain_hash, sizeof(p->chain_hash)) == 0 &&
-		(ctl->cfg->auth.username_as_cn || strcmp(p->cn, peer->id.cn) == 0)) {
-		memcpy(peer->id.cert_cn, p->cn, sizeof(peer->id.cert_cn)); // adopted ones lack it
+		(ctl->cfg->auth.username_as_cn || strcmp(p->cn, peer->id.cn) == 0))
 		return;
-	}
 	ctl_peer_log(
 		CTL_WARN, peer, "identity changed in a renegotiation subject=\"%s\"", p->subject);
 	ctl_peer_deauthenticate(ctl, peer, "identity-changed");

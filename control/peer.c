@@ -94,6 +94,7 @@ void ctl_peer_drop(struct ctl *ctl, struct ctl_peer *peer)
 	if (peer->state == CTL_PEER_DEAD)
 		return;
 	ctl_peer_abandon(ctl, peer);
+	ctl_nego_let_go(ctl, peer);
 	ctl_auth_end(ctl, peer);
 	if (peer->slot != SHM_SLOT_NONE && peer->slot < ctl->table.slots &&
 		ctl->table.by_slot[peer->slot] == peer)
@@ -102,7 +103,7 @@ void ctl_peer_drop(struct ctl *ctl, struct ctl_peer *peer)
 	ctl_table_del(&ctl->table, peer);
 	ctl_first_closed(ctl, peer);
 	ctl_shaking_drop(&ctl->records, peer->shaking);
-	ctl_command_forget(ctl, peer);
+	ctl_command_forget(peer);
 	deactivate(ctl, peer);
 	if (peer->parked != SHM_SLOT_NONE)
 		ctl_parked_drop(&ctl->records, peer->parked);
@@ -130,6 +131,7 @@ void ctl_peer_reap(struct ctl *ctl)
 		free_key(peer->base, sizeof(*peer->base));
 		free_key(peer->dynamic, sizeof(*peer->dynamic));
 		free_key(peer->kc, sizeof(*peer->kc));
+		free(peer->user.name);
 		free_key(peer, sizeof(*peer));
 	}
 }

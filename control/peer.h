@@ -22,6 +22,7 @@
 #include "shm/record.h"
 
 struct ctl;
+struct ctl_command;
 struct ctl_grant;
 
 #define CTL_TLS_INPUT_MAX 65536u // bytes of the peer in one handshake (decisions.md C13)
@@ -44,13 +45,13 @@ enum ctl_peer_flag {
 	CTL_PEER_ADOPTED = 1u << 3, // taken over from an earlier control, no TLS since
 	CTL_PEER_HALF_OPEN = 1u << 4, // counted in table.half_open
 	CTL_PEER_STATEFUL = 1u << 5, // tls-crypt-v2 client of 2.5 (decisions.md C12)
+	CTL_PEER_GHOST = 1u << 6, // a first handshake that an earlier control lost
 };
 
 // Who it is, as the certificate says.
 struct ctl_identity {
 	bool has_cert;
 	char cn[OVPN_TLS_CN_MAX]; // of the session: the certificate's, or the user's name
-	char cert_cn[OVPN_TLS_CN_MAX];
 	char serial[OVPN_TLS_SERIAL_MAX]; // hex
 	uint8_t chain_hash[32];
 };
@@ -99,9 +100,13 @@ struct ctl_nego {
 	int failed; // first error of these
 	uint8_t which; // key slot that the new key goes to
 	uint32_t age;
-	uint32_t old_slot; // step PLACE: of that session
+	struct ctl_peer *peer; // whose it is
+	bool waits; // step PLACE: found in ctl->waiting by old_slot
+	uint32_t old_slot; // of that session
+	UT_hash_handle hh;
 	struct ctl_peer *takes_over; // in-place reset: the session whose slot it gets
 	struct ctl_auth *auth; // step AUTH, else NULL
+	char cert_cn[OVPN_TLS_CN_MAX]; // as the certificate says
 	struct ctl_bytes cert_env; // the client's certificates as variables for programs
 	uint64_t deadline_ms; // step AUTH: end of the time that a program asked for; 0: hand-window
 	bool answered; // our key-method-2 was written while a program decides
@@ -115,11 +120,13 @@ struct ctl_nego {
 
 struct ctl_peer {
 	struct ctl_peer_key key;
-	UT_hash_handle hh;
+	bool keyed; // in the table by it
 	struct ctl_peer *name_prev, *name_next; // same common name
 	struct ctl_name *name;
 	struct ctl_peer *active_prev, *active_next; // looked at every tick
 	struct ctl_peer *dead_next; // waits for the end of the round
+	struct ctl_peer *heir; // in-place reset: who is about to take its slot; it says takes_over
+	struct ctl_command *commands; // whose answers it waits for
 	bool active;
 
 	enum ctl_peer_state state;
@@ -164,7 +171,7 @@ struct ctl_peer {
 	uint32_t shaking; // entry of the list of handshakes, SHM_SLOT_NONE: none
 	uint64_t abort_next_ms; // next alert for a lost negotiation
 	uint64_t abort_until_ms; // last one; 0: none is sent
-	char why[48]; // reason of closing, for the log
+	const char *why; // reason of closing, for the log; a literal
 };
 
 // ---- Life (peer.c) ---------------------------------------------------------------------------
@@ -182,6 +189,9 @@ void ctl_peer_reap(struct ctl *ctl);
 // Begin a negotiation: buffers and a fresh TLS connection. Returns 0 or -ENOMEM.
 int ctl_nego_begin(struct ctl *ctl, struct ctl_peer *peer, bool first);
 
+// Give up what it waits for of another session: to take it over, or its end.
+void ctl_nego_let_go(struct ctl *ctl, struct ctl_peer *peer);
+
 // End it: buffers go, keys are wiped; the TLS connection stays for texts unless it never got ready.
 void ctl_nego_end(struct ctl *ctl, struct ctl_peer *peer);
 
@@ -190,6 +200,17 @@ int ctl_nego_attach(struct ctl *ctl, struct ctl_peer *peer);
 
 // Look at this peer in the next ticks.
 void ctl_peer_activate(struct ctl *ctl, struct ctl_peer *peer);
+
+// Have what a sweep looks at come near; NULL is fine.
+static inline void ctl_peer_fetch(const struct ctl_peer *peer)
+{
+	if (peer == NULL)
+		return;
+	__builtin_prefetch(&peer->state);
+	__builtin_prefetch(&peer->nego);
+	__builtin_prefetch(&peer->primary);
+	__builtin_prefetch(&peer->reneg_ms);
+}
 
 // A datagram of this peer; in peer_rx.c.
 void ctl_peer_recv(
@@ -219,7 +240,7 @@ const char *ctl_addr_text(const struct shm_addr *addr, char *buf);
 
 // ---- Ends of a session (close.c) -------------------------------------------------------------
 
-// Say `text` (NULL: nothing) and remove the session after a while; why is for the log.
+// Say `text` (NULL: nothing) and remove the session after a while; why, a literal, is for the log.
 void ctl_peer_close(struct ctl *ctl, struct ctl_peer *peer, const char *text, const char *why);
 
 // Remove the session and the peer now; its memory goes at the end of the round.
@@ -232,8 +253,8 @@ void ctl_peer_replaced(struct ctl *ctl, struct ctl_peer *peer);
 // Have the dataplane remove a session; its slot rests and is then free again.
 void ctl_session_remove(struct ctl *ctl, uint32_t slot, uint16_t generation);
 
-// Close the handshakes that were about to take over this session.
-void ctl_peer_abandon(struct ctl *ctl, const struct ctl_peer *old);
+// Close the handshake that was about to take over this session, if there is one.
+void ctl_peer_abandon(struct ctl *ctl, struct ctl_peer *old);
 
 // Take the data keys of a session away at once: nothing is accepted from it any more.
 void ctl_peer_drop_keys(struct ctl *ctl, struct ctl_peer *peer);

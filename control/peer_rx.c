@@ -102,16 +102,6 @@ void ctl_on_punt(struct ctl *ctl, const struct shm_punt *punt, uint16_t worker, 
 
 // ---- Events ----------------------------------------------------------------------------------
 
-// Is another peer about to continue this session in place?
-static bool continued(const struct ctl *ctl, const struct ctl_peer *peer)
-{
-	for (const struct ctl_peer *p = ctl->active; p != NULL; p = p->active_next) {
-		if (p->nego != NULL && p->nego->takes_over == peer)
-			return true;
-	}
-	return false;
-}
-
 static void on_handover(struct ctl *ctl, struct ctl_peer *peer, const struct shm_event *ev)
 {
 	bool family = ev->old.remote.family != ev->endpoint.remote.family;
@@ -123,7 +113,7 @@ static void on_handover(struct ctl *ctl, struct ctl_peer *peer, const struct shm
 	ctl_peer_log(CTL_INFO, peer, "handover from=%s", from);
 	// What TCP may fill depends on the family. While the session is being continued in place
 	// its successor will say it.
-	if (family && peer->state == CTL_PEER_CONNECTED && !continued(ctl, peer))
+	if (family && peer->state == CTL_PEER_CONNECTED && peer->heir == NULL)
 		(void)ctl_connect_install(ctl, peer, false); // best effort
 	// What waits for an acknowledgement was probably lost with the old path.
 	if (peer->nego != NULL) {

@@ -327,10 +327,12 @@ static const char *refusal(int rc)
 	}
 }
 
-static void put_addr(struct shm_addr *dst, const struct cfg_addr *src)
+struct shm_addr ctl_policy_tunnel(const struct cfg_addr *addr)
 {
-	dst->family = src->family;
-	memcpy(dst->bytes, src->bytes, sizeof(dst->bytes));
+	struct shm_addr out = { .family = addr->family };
+
+	memcpy(out.bytes, addr->bytes, sizeof(out.bytes));
+	return out;
 }
 
 int ctl_policy_grant(struct ctl_policy *p, const char *cn, const struct shm_addr *wanted,
@@ -352,8 +354,6 @@ int ctl_policy_grant(struct ctl_policy *p, const char *cn, const struct shm_addr
 		(void)ctl_grant_free(p, g);
 		return rc;
 	}
-	put_addr(&g->tunnel4, &g->address);
-	put_addr(&g->tunnel6, &g->address6);
 	*ret_grant = g;
 	return 0;
 }

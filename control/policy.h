@@ -17,9 +17,7 @@ struct ovpn_tls_ctx;
 
 // Given to one session, given back by ctl_grant_free().
 struct ctl_grant {
-	struct shm_addr tunnel4; // family 0: none
-	struct shm_addr tunnel6; // family 0: none
-	struct cfg_addr address; // the same with the network's prefix
+	struct cfg_addr address; // family 0: none; prefix: the network's
 	struct cfg_addr address6;
 	bool far6; // address6 lies beyond what the pool manages
 	struct cfg_ccd *ccd; // the client's own file, or NULL
@@ -55,6 +53,9 @@ struct ctl_policy *ctl_policy_free(struct ctl_policy *policy);
 // what the client is told, and the log says more.
 int ctl_policy_grant(struct ctl_policy *policy, const char *cn, const struct shm_addr *wanted,
 	const struct shm_addr *wanted6, struct ctl_grant **ret_grant, const char **ret_text);
+
+// What the dataplane is told of an address.
+struct shm_addr ctl_policy_tunnel(const struct cfg_addr *addr);
 
 // Give it back. NULL is fine. Returns NULL.
 struct ctl_grant *ctl_grant_free(struct ctl_policy *policy, struct ctl_grant *grant);

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <uthash.h>
 
+#include "control/hash.h"
 #include "control/pool_private.h"
 
 // The index of a client's address. Returns 0, or -ERANGE: outside the network, or one of its
@@ -91,26 +91,25 @@ static void queue_remove(struct ctl_pool *pool, uint32_t index)
 
 // ---- Who had what -----------------------------------------------------------------------------
 
-static struct ctl_pool_memory *memory_find(const struct ctl_pool *pool, const char *name)
+static bool same_name(const void *elem, const void *key)
 {
-	struct ctl_pool_memory *m;
-
-	HASH_FIND_STR(pool->memories, name, m);
-	return m;
+	return strcmp(((const struct ctl_pool_entry *)elem)->name, key) == 0;
 }
 
-static void memory_drop(struct ctl_pool *pool, struct ctl_pool_memory *m)
+struct ctl_pool_entry *ctl_pool_memory(const struct ctl_pool *pool, const char *name)
 {
-	HASH_DEL(pool->memories, m);
-	free(m->name);
-	free(m);
+	return ctl_set_find(&pool->memories, ctl_hash(name, strlen(name)), same_name, name);
+}
+
+static void memory_drop(struct ctl_pool *pool, struct ctl_pool_entry *e)
+{
+	ctl_set_del(&pool->memories, e, ctl_hash(e->name, strlen(e->name)));
 }
 
 // The name now belongs to that address; the one of before is forgotten.
 static int entry_name(struct ctl_pool *pool, uint32_t index, const char *name)
 {
 	struct ctl_pool_entry *e = &pool->entries[index];
-	struct ctl_pool_memory *m;
 	char *copy;
 
 	if (e->name != NULL && strcmp(e->name, name) == 0)
@@ -118,36 +117,28 @@ static int entry_name(struct ctl_pool *pool, uint32_t index, const char *name)
 	copy = strdup(name);
 	if (copy == NULL)
 		return -ENOMEM;
-	m = e->name != NULL ? memory_find(pool, e->name) : NULL;
-	if (m != NULL && m->index == index)
-		memory_drop(pool, m);
+	if (e->name != NULL && ctl_pool_memory(pool, e->name) == e)
+		memory_drop(pool, e);
 	free(e->name);
 	e->name = copy;
 	return 0;
 }
 
-// Remember where a name was last. Without memory it isn't remembered, which costs nothing but
-// stickiness.
-static void memory_set(struct ctl_pool *pool, const char *name, uint32_t index)
+// Remember that the name of an entry was there last. Without memory it isn't remembered, which
+// costs nothing but stickiness.
+static void memory_set(struct ctl_pool *pool, struct ctl_pool_entry *e)
 {
-	struct ctl_pool_memory *m;
+	struct ctl_pool_entry *before;
 
-	if (name[0] == '\0')
+	if (e->name[0] == '\0')
 		return;
-	m = memory_find(pool, name);
-	if (m == NULL) {
-		m = calloc(1, sizeof(*m));
-		if (m == NULL)
-			return;
-		m->name = strdup(name);
-		if (m->name == NULL) {
-			free(m);
-			return;
-		}
-		HASH_ADD_KEYPTR(hh, pool->memories, m->name, strlen(m->name), m);
-	}
-	pool->changed |= m->index != index; // a new one has 0, which is nobody's
-	m->index = index;
+	before = ctl_pool_memory(pool, e->name);
+	if (before == e)
+		return;
+	if (before != NULL)
+		memory_drop(pool, before);
+	pool->changed = true;
+	(void)ctl_set_add(&pool->memories, e, ctl_hash(e->name, strlen(e->name)));
 }
 
 // ---- Public -----------------------------------------------------------------------------------
@@ -209,13 +200,11 @@ free_pool:
 
 struct ctl_pool *ctl_pool_free(struct ctl_pool *pool)
 {
-	struct ctl_pool_memory *m, *next_m;
 	struct ctl_pool_reserve *r, *next_r;
 
 	if (pool == NULL)
 		return NULL;
-	HASH_ITER(hh, pool->memories, m, next_m)
-	memory_drop(pool, m);
+	ctl_set_done(&pool->memories);
 	HASH_ITER(hh, pool->reserves, r, next_r)
 	{
 		HASH_DEL(pool->reserves, r);
@@ -270,7 +259,7 @@ static int entry_use(
 		return rc;
 	queue_remove(pool, index);
 	pool->entries[index].state = state;
-	memory_set(pool, identity, index);
+	memory_set(pool, &pool->entries[index]);
 	if (state == CTL_POOL_LEASED)
 		pool->leased++;
 	else
@@ -286,11 +275,11 @@ static bool is_free(const struct ctl_pool *pool, uint32_t index)
 // An address for a lease. Returns its index, or 0 when there is none.
 static uint32_t lease_find(struct ctl_pool *pool, const char *identity)
 {
-	const struct ctl_pool_memory *m = memory_find(pool, identity);
+	const struct ctl_pool_entry *last = ctl_pool_memory(pool, identity);
+	uint32_t at = last != NULL ? (uint32_t)(last - pool->entries) : 0;
 
-	if (m != NULL && in_range(pool, m->index) && is_free(pool, m->index) &&
-		may_have(pool, m->index, identity))
-		return m->index;
+	if (last != NULL && in_range(pool, at) && is_free(pool, at) && may_have(pool, at, identity))
+		return at;
 	for (; pool->ranged && pool->fresh <= pool->last; pool->fresh++) {
 		uint32_t i = pool->fresh;
 
@@ -354,7 +343,7 @@ void ctl_pool_release(struct ctl_pool *pool, const struct cfg_addr *addr)
 	if (in_range(pool, index) && reserved_for(pool, index) == NULL)
 		queue_append(pool, index);
 	// With several sessions of one name the one that ends last is remembered.
-	memory_set(pool, e->name, index);
+	memory_set(pool, e);
 }
 
 const char *ctl_pool_holder(const struct ctl_pool *pool, const struct cfg_addr *addr)
@@ -395,7 +384,7 @@ int ctl_pool_remember(struct ctl_pool *pool, const char *name, const struct cfg_
 	if (rc < 0)
 		return rc;
 	if (!in_range(pool, index) || pool->entries[index].state != CTL_POOL_NEVER ||
-		memory_find(pool, name) != NULL)
+		ctl_pool_memory(pool, name) != NULL)
 		return -ERANGE;
 	if (index >= pool->touched)
 		pool->touched = index + 1;
@@ -404,6 +393,6 @@ int ctl_pool_remember(struct ctl_pool *pool, const char *name, const struct cfg_
 		return rc;
 	pool->entries[index].state = CTL_POOL_FREE;
 	queue_append(pool, index);
-	memory_set(pool, name, index);
+	memory_set(pool, &pool->entries[index]);
 	return 0;
 }

@@ -100,14 +100,11 @@ bool ctl_pool_changed(const struct ctl_pool *pool)
 // Where the name has an address in the other pool, or had one last; false: nowhere.
 static bool other_address(const struct ctl_pool *pool, const char *name, struct cfg_addr *ret_addr)
 {
-	const struct ctl_pool_memory *m = NULL;
+	const struct ctl_pool_entry *e = pool != NULL ? ctl_pool_memory(pool, name) : NULL;
 
-	if (pool == NULL)
+	if (e == NULL || e->state == CTL_POOL_FIXED)
 		return false;
-	HASH_FIND_STR(pool->memories, name, m);
-	if (m == NULL || pool->entries[m->index].state == CTL_POOL_FIXED)
-		return false;
-	*ret_addr = ctl_pool_address(pool, m->index);
+	*ret_addr = ctl_pool_address(pool, (uint32_t)(e - pool->entries));
 	return true;
 }
 
@@ -128,24 +125,30 @@ static void line_write(const struct ctl_pool *pool, const struct ctl_pool *pool6
 	fprintf(f, "%s,%s%s%s\n", name, text, pool6 != NULL ? "," : "", text6);
 }
 
-// The free ones in the order of their queue, then those in use; fixed ones are in files already.
-// Of the second pool only what wasn't said along with the first.
+// Is this where its name was last, and what the other pool's lines don't say already?
+static bool is_said(const struct ctl_pool *p, const struct ctl_pool *other, uint32_t i)
+{
+	const struct ctl_pool_entry *e = &p->entries[i];
+	struct cfg_addr said;
+
+	return ctl_pool_memory(p, e->name) == e &&
+		(other == NULL || !other_address(other, e->name, &said));
+}
+
+// The free ones in the order of their queue, then those in use by address; fixed ones are in files
+// already. Of the second pool only what wasn't said along with the first.
 static void all_write(const struct ctl_pool *pool, const struct ctl_pool *pool6, FILE *f, bool is6)
 {
 	const struct ctl_pool *p = is6 ? pool6 : pool;
-	const struct ctl_pool_memory *m;
-	struct cfg_addr said;
+	const struct ctl_pool *other = is6 ? pool : NULL;
 
 	for (uint32_t i = p->head; i != 0; i = p->entries[i].next) {
-		HASH_FIND_STR(p->memories, p->entries[i].name, m);
-		if (m != NULL && m->index == i &&
-			(!is6 || !other_address(pool, p->entries[i].name, &said)))
+		if (is_said(p, other, i))
 			line_write(pool, pool6, f, i, is6);
 	}
-	for (m = p->memories; m != NULL; m = m->hh.next) {
-		if (p->entries[m->index].state == CTL_POOL_LEASED &&
-			(!is6 || !other_address(pool, m->name, &said)))
-			line_write(pool, pool6, f, m->index, is6);
+	for (uint32_t i = 0; i < p->touched; i++) {
+		if (p->entries[i].state == CTL_POOL_LEASED && is_said(p, other, i))
+			line_write(pool, pool6, f, i, is6);
 	}
 }
 

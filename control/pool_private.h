@@ -5,6 +5,7 @@
 #include <uthash.h>
 
 #include "control/pool.h"
+#include "control/set.h"
 
 enum ctl_pool_state {
 	CTL_POOL_NEVER, // nobody ever had it
@@ -20,13 +21,6 @@ struct ctl_pool_entry {
 	uint32_t next, prev; // queue of free addresses
 	uint8_t state; // enum ctl_pool_state
 	bool queued;
-};
-
-// Where a name was last.
-struct ctl_pool_memory {
-	char *name;
-	uint32_t index;
-	UT_hash_handle hh;
 };
 
 // An address that is set aside.
@@ -49,10 +43,13 @@ struct ctl_pool {
 	uint32_t touched; // entries from here on are still zero
 	uint32_t leased, fixed;
 	struct ctl_pool_entry *entries;
-	struct ctl_pool_memory *memories;
+	struct ctl_set memories; // for each name the entry of the address that it had last
 	struct ctl_pool_reserve *reserves;
 	bool changed; // since the last write of the file
 };
+
+// The entry that remembers where a name was last, or NULL.
+struct ctl_pool_entry *ctl_pool_memory(const struct ctl_pool *pool, const char *name);
 
 int ctl_pool_index(const struct ctl_pool *pool, const struct cfg_addr *addr, uint32_t *ret_index);
 struct cfg_addr ctl_pool_address(const struct ctl_pool *pool, uint32_t index);

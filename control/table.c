@@ -6,14 +6,12 @@
 #include <string.h>
 #include <utlist.h>
 
-#define HASH_NONFATAL_OOM 1
 #include "control/hash.h"
 #include "control/peer.h"
 
 // All live peers of one common name.
 struct ctl_name {
 	struct ctl_peer *first;
-	UT_hash_handle hh;
 	char cn[];
 };
 
@@ -37,6 +35,8 @@ void ctl_table_done(struct ctl_table *t)
 	free(t->by_slot);
 	t->by_slot = NULL;
 	t->slots = 0;
+	ctl_set_done(&t->by_key);
+	ctl_set_done(&t->by_cn);
 }
 
 struct ctl_peer_key ctl_peer_key(
@@ -49,12 +49,14 @@ struct ctl_peer_key ctl_peer_key(
 	return key;
 }
 
+static bool same_key(const void *elem, const void *key)
+{
+	return memcmp(&((const struct ctl_peer *)elem)->key, key, sizeof(struct ctl_peer_key)) == 0;
+}
+
 static struct ctl_peer *find_key(const struct ctl_table *t, const struct ctl_peer_key *key)
 {
-	struct ctl_peer *peer = NULL;
-
-	HASH_FIND(hh, t->by_key, key, sizeof(*key), peer);
-	return peer;
+	return ctl_set_find(&t->by_key, ctl_hash(key, sizeof(*key)), same_key, key);
 }
 
 struct ctl_peer *ctl_table_find(
@@ -65,12 +67,6 @@ struct ctl_peer *ctl_table_find(
 	return find_key(t, &key);
 }
 
-static int add_key(struct ctl_table *t, struct ctl_peer *peer)
-{
-	HASH_ADD(hh, t->by_key, key, sizeof(peer->key), peer);
-	return peer->hh.tbl != NULL ? 0 : -ENOMEM;
-}
-
 int ctl_table_add(struct ctl_table *t, struct ctl_peer *peer)
 {
 	int rc;
@@ -78,19 +74,20 @@ int ctl_table_add(struct ctl_table *t, struct ctl_peer *peer)
 	peer->key = ctl_peer_key(&peer->endpoint, peer->ch.remote_sid);
 	if (find_key(t, &peer->key) != NULL)
 		return -EEXIST;
-	rc = add_key(t, peer);
+	rc = ctl_set_add(&t->by_key, peer, ctl_hash(&peer->key, sizeof(peer->key)));
 	if (rc < 0)
 		return rc;
+	peer->keyed = true;
 	t->peers++;
 	return 0;
 }
 
 void ctl_table_del(struct ctl_table *t, struct ctl_peer *peer)
 {
-	if (peer->hh.tbl == NULL)
+	if (!peer->keyed)
 		return;
-	HASH_DEL(t->by_key, peer);
-	peer->hh.tbl = NULL;
+	ctl_set_del(&t->by_key, peer, ctl_hash(&peer->key, sizeof(peer->key)));
+	peer->keyed = false;
 	t->peers--;
 }
 
@@ -126,20 +123,28 @@ void ctl_table_set_slot(struct ctl_table *t, uint32_t slot, struct ctl_peer *pee
 	t->by_slot[slot] = peer;
 }
 
+static bool same_name(const void *elem, const void *key)
+{
+	return strcmp(((const struct ctl_name *)elem)->cn, key) == 0;
+}
+
+static struct ctl_name *find_name(const struct ctl_table *t, const char *cn)
+{
+	return ctl_set_find(&t->by_cn, ctl_hash(cn, strlen(cn)), same_name, cn);
+}
+
 int ctl_table_name_add(struct ctl_table *t, struct ctl_peer *peer)
 {
 	const char *cn = peer->id.cn;
 	size_t len = strlen(cn);
-	struct ctl_name *name = NULL;
+	struct ctl_name *name = find_name(t, cn);
 
-	HASH_FIND(hh, t->by_cn, cn, len, name);
 	if (name == NULL) {
 		name = calloc(1, sizeof(*name) + len + 1);
 		if (name == NULL)
 			return -ENOMEM;
 		memcpy(name->cn, cn, len + 1);
-		HASH_ADD_KEYPTR(hh, t->by_cn, name->cn, len, name);
-		if (name->hh.tbl == NULL) {
+		if (ctl_set_add(&t->by_cn, name, ctl_hash(cn, len)) < 0) {
 			free(name);
 			return -ENOMEM;
 		}
@@ -159,17 +164,17 @@ void ctl_table_name_del(struct ctl_table *t, struct ctl_peer *peer)
 	peer->name = NULL;
 	if (name->first != NULL)
 		return;
-	HASH_DEL(t->by_cn, name);
+	ctl_set_del(&t->by_cn, name, ctl_hash(name->cn, strlen(name->cn)));
 	free(name);
 }
 
 struct ctl_peer *ctl_table_name_next(
 	const struct ctl_table *t, const char *cn, const struct ctl_peer *prev)
 {
-	struct ctl_name *name = NULL;
+	const struct ctl_name *name;
 
 	if (prev != NULL)
 		return prev->name_next;
-	HASH_FIND(hh, t->by_cn, cn, strlen(cn), name);
+	name = find_name(t, cn);
 	return name != NULL ? name->first : NULL;
 }

@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "control/set.h"
 #include "shm/layout.h"
 
 struct ctl_peer;
@@ -19,9 +20,9 @@ struct ctl_peer_key {
 static_assert(sizeof(struct ctl_peer_key) == 28, "hashed as bytes");
 
 struct ctl_table {
-	struct ctl_peer *by_key;
+	struct ctl_set by_key; // of struct ctl_peer
 	struct ctl_peer **by_slot; // `slots` entries
-	struct ctl_name *by_cn;
+	struct ctl_set by_cn; // of struct ctl_name
 	uint32_t slots;
 	uint32_t peers; // all of them
 	uint32_t half_open; // without a slot

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The one timer: peers with something under way every 100 ms, all sessions once a second, a tenth
-// of the table at a time.
+// The one timer: peers with something under way every 100 ms; all sessions once a second, a tenth
+// of the table at a time, or more rarely when there are very many.
 #include <errno.h>
 
 #include "config/server.h"
@@ -12,49 +12,68 @@
 
 #define TICK_MS 100u
 #define POLICY_MS 1000u
-#define SWEEPS 10u // ticks for the whole table
+#define SWEEPS 10u // ticks for the whole table ...
+#define SWEEP_MAX                                                                                  \
+	8192u // ... but so many sessions in a tick at most: of a million each has its turn
+	      // every 13 s, and handshakes wait some milliseconds at most
+#define SWEEP_AHEAD 8u // sessions that are fetched before their turn
+
+typedef void visit_fn(struct ctl *ctl, struct ctl_peer *peer, uint64_t now_ms);
+
+// The next sessions of the table from *slot on. Returns false when it has no more.
+static bool visit(struct ctl *ctl, uint32_t *slot, visit_fn *fn, uint64_t now_ms)
+{
+	struct ctl_peer **by_slot = ctl->table.by_slot;
+	uint32_t slots = (ctl->table.slots + SWEEPS - 1) / SWEEPS;
+	uint32_t end = ctl->table.slots - *slot > slots ? *slot + slots : ctl->table.slots;
+	uint32_t seen = 0;
+
+	for (; *slot < end && seen < SWEEP_MAX; (*slot)++) {
+		struct ctl_peer *peer = by_slot[*slot];
+
+		if (*slot + SWEEP_AHEAD < end)
+			ctl_peer_fetch(by_slot[*slot + SWEEP_AHEAD]);
+		if (peer == NULL)
+			continue;
+		seen++;
+		fn(ctl, peer, now_ms);
+	}
+	return *slot < ctl->table.slots;
+}
+
+static void sweep_one(struct ctl *ctl, struct ctl_peer *peer, uint64_t now_ms)
+{
+	ctl_rekey_sweep(ctl, peer, now_ms);
+	ctl_limits_sweep(ctl, peer, now_ms);
+}
 
 static void sweep(struct ctl *ctl, uint64_t now_ms)
 {
-	uint32_t n = (ctl->table.slots + SWEEPS - 1) / SWEEPS;
-
-	if (!ctl_link_is_up(&ctl->link))
+	if (!ctl_link_is_up(&ctl->link) || ctl->table.live == 0)
 		return;
-	for (uint32_t i = 0; i < n && ctl->table.live > 0; i++) {
-		struct ctl_peer *peer;
-
-		if (ctl->sweep_slot >= ctl->table.slots)
-			ctl->sweep_slot = 0;
-		peer = ctl->table.by_slot[ctl->sweep_slot++];
-		if (peer != NULL) {
-			ctl_rekey_sweep(ctl, peer, now_ms);
-			ctl_limits_sweep(ctl, peer, now_ms);
-		}
-	}
+	if (ctl->sweep_slot >= ctl->table.slots || !visit(ctl, &ctl->sweep_slot, sweep_one, now_ms))
+		ctl->sweep_slot = 0;
 }
 
-// Whoever was revoked since it connected goes at once, not only at its next renegotiation.
-static void drop_revoked(struct ctl *ctl)
+// Whoever was revoked since it connected goes now, not only at its next renegotiation.
+static void drop_revoked(struct ctl *ctl, struct ctl_peer *peer, uint64_t now_ms)
 {
-	for (uint32_t slot = 0; slot < ctl->table.slots; slot++) {
-		struct ctl_peer *peer = ctl->table.by_slot[slot];
-
-		if (peer != NULL && peer->state == CTL_PEER_CONNECTED &&
-			ctl_policy_revoked(ctl->policy, peer->id.serial)) {
-			ctl_peer_log(CTL_WARN, peer, "certificate was revoked serial=%s",
-				peer->id.serial);
-			ctl_peer_deauthenticate(ctl, peer, "revoked");
-		}
-	}
+	(void)now_ms;
+	if (peer->state != CTL_PEER_CONNECTED || !ctl_policy_revoked(ctl->policy, peer->id.serial))
+		return;
+	ctl_peer_log(CTL_WARN, peer, "certificate was revoked serial=%s", peer->id.serial);
+	ctl_peer_deauthenticate(ctl, peer, "revoked");
 }
 
 static void tick_policy(struct ctl *ctl, uint64_t now_ms)
 {
-	if (now_ms < ctl->policy_next_ms)
-		return;
-	ctl->policy_next_ms = now_ms + POLICY_MS;
-	if (ctl_policy_tick(ctl->policy, ctl->tls_ctx, now_ms))
-		drop_revoked(ctl);
+	if (now_ms >= ctl->policy_next_ms) {
+		ctl->policy_next_ms = now_ms + POLICY_MS;
+		if (ctl_policy_tick(ctl->policy, ctl->tls_ctx, now_ms))
+			ctl->revoke_slot = 0; // from the beginning
+	}
+	if (ctl->revoke_slot < ctl->table.slots)
+		(void)visit(ctl, &ctl->revoke_slot, drop_revoked, now_ms); // goes on next time
 }
 
 // The record is written before anybody gets a cookie of the new key, so a killed control's

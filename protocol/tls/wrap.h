@@ -6,6 +6,7 @@
 // keeps one struct ovpn_wrap_keys and a million small struct ovpn_wrap.
 #pragma once
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -36,11 +37,24 @@ struct ovpn_wrap_keys {
 	uint8_t mode; // enum ovpn_wrap_mode
 	uint8_t digest; // enum ovpn_digest of the HMAC or tag; SHA256 for tls-crypt
 	uint8_t digest_len; // its bytes; 0 for none
-	uint8_t send_hmac[OVPN_WRAP_DIGEST_MAX];
-	uint8_t recv_hmac[OVPN_WRAP_DIGEST_MAX];
-	uint8_t send_cipher[32]; // tls-crypt only
-	uint8_t recv_cipher[32];
+	// A server has some for each of its sessions, so what no mode has together shares its
+	// place: tls-crypt has ciphers, and HMACs of 32 bytes.
+	union {
+		uint8_t send_hmac[OVPN_WRAP_DIGEST_MAX];
+		struct {
+			uint8_t send_short[32];
+			uint8_t send_cipher[32];
+		};
+	};
+	union {
+		uint8_t recv_hmac[OVPN_WRAP_DIGEST_MAX];
+		struct {
+			uint8_t recv_short[32];
+			uint8_t recv_cipher[32];
+		};
+	};
 };
+static_assert(OVPN_WRAP_DIGEST_MAX == 64, "the ciphers lie inside");
 
 // Counters of one session under one wrapping.
 struct ovpn_wrap {

@@ -265,7 +265,7 @@ GTC_TEST(ctl_pool, file)
 	release(pool, "10.8.0.2");
 	GTC_EXPECT_INT(ctl_pool_write(pool, NULL, path), 0);
 	GTC_EXPECT(!ctl_pool_changed(pool));
-	file_is(path, "bob,10.8.0.5\nx,10.8.0.2\nann,10.8.0.4\ny,10.8.0.3\nz,10.8.0.6\n");
+	file_is(path, "bob,10.8.0.5\nx,10.8.0.2\ny,10.8.0.3\nann,10.8.0.4\nz,10.8.0.6\n");
 	lease_is(pool, "new", "10.8.0.5/29"); // bob's, the longest free
 	ctl_pool_free(pool);
 
