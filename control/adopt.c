@@ -280,6 +280,17 @@ static int by_age(const void *a, const void *b)
 	return xm < ym ? -1 : xm > ym;
 }
 
+// Does the session get its TLS state back by a soft reset of ours? Young keys have a planned
+// renegotiation before them, but with `reneg-sec 0` none ever comes, and without TLS the client
+// can't be told anything. Only one who would be asked for a password (which `reneg-sec 0` is set to
+// avoid, as with one-time passwords) and has no token instead is left in peace.
+static bool needs_tls(const struct ctl *ctl, const struct ctl_peer *peer, uint64_t now_ms)
+{
+	if (ctl->cfg->tls.reneg_sec == 0)
+		return !ctl_rekey_asks(peer);
+	return now_ms - peer->keys[peer->primary].made_ms >= PACE_YOUNG_MS;
+}
+
 // TLS state comes back by soft resets of ours, oldest key first, so many a second (C2).
 static void pace(struct ctl *ctl, uint64_t now_ms)
 {
@@ -291,15 +302,17 @@ static void pace(struct ctl *ctl, uint64_t now_ms)
 	for (uint32_t slot = 0; slot < ctl->table.slots; slot++) {
 		struct ctl_peer *peer = ctl->table.by_slot[slot];
 
-		if (peer != NULL && n < ctl->table.live &&
-			now_ms - peer->keys[peer->primary].made_ms >= PACE_YOUNG_MS)
+		if (peer != NULL && n < ctl->table.live && needs_tls(ctl, peer, now_ms))
 			list[n++] = peer;
 	}
 	qsort(list, n, sizeof(list[0]), by_age);
 	for (uint32_t i = 0; i < n; i++) {
 		uint64_t at = now_ms + PACE_FIRST_MS + (uint64_t)i * PACE_EACH_MS;
+		uint64_t old_at = list[i]->keys[list[i]->primary].made_ms + PACE_YOUNG_MS;
 
-		if (list[i]->reneg_ms > at && ctl->cfg->tls.reneg_sec != 0)
+		if (at < old_at)
+			at = old_at;
+		if (list[i]->reneg_ms > at)
 			list[i]->reneg_ms = at;
 	}
 	free(list);

@@ -336,7 +336,10 @@ int ctl_rekey_start(struct ctl *ctl, struct ctl_peer *peer, const char *why);
 // handshake had happened. Returns 0, -EINVAL when TLS state is missing, -ENOMEM.
 int ctl_rekey_resume(struct ctl *ctl, struct ctl_peer *peer);
 
-// Plan the next one after a key was committed.
+// Would a renegotiation have its user asked for a password, as there is no token instead?
+bool ctl_rekey_asks(const struct ctl_peer *peer);
+
+// Plan the next one after a key was committed, or a negotiation failed.
 void ctl_rekey_plan(struct ctl *ctl, struct ctl_peer *peer);
 
 // The peer's reset of a next negotiation has come. It has forgotten all keys but the newest one, so

@@ -11,6 +11,7 @@
 
 #define TLS_KEPT_MAX 4096u // connections that are kept for good
 #define TLS_IDLE_MS 30000u // the others go after so long without use
+#define ADOPTED_AGAIN_MS 300000u // an adopted session whose client didn't answer
 #define AGAIN_MS 1000u // a peer that isn't ready is asked again after this
 
 static uint64_t random_below(uint64_t limit)
@@ -47,10 +48,18 @@ static void note_traffic(struct ctl *ctl, struct ctl_peer *peer)
 		atomic_load_explicit(&s->tx_packets, memory_order_relaxed);
 }
 
+bool ctl_rekey_asks(const struct ctl_peer *peer)
+{
+	return peer->user.proven && !peer->user.token.set;
+}
+
 void ctl_rekey_plan(struct ctl *ctl, struct ctl_peer *peer)
 {
-	peer->reneg_ms = ctl->cfg->tls.reneg_sec != 0 ? ctl_now_ms() + reneg_interval_ms(ctl->cfg)
-						      : CTL_NEVER;
+	peer->reneg_ms = CTL_NEVER;
+	if (ctl->cfg->tls.reneg_sec != 0)
+		peer->reneg_ms = ctl_now_ms() + reneg_interval_ms(ctl->cfg);
+	else if ((peer->flags & CTL_PEER_ADOPTED) != 0 && !ctl_rekey_asks(peer))
+		peer->reneg_ms = ctl_now_ms() + ADOPTED_AGAIN_MS; // still without TLS
 	note_traffic(ctl, peer);
 }
 
