@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "client/setup.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -81,6 +82,11 @@ static void fill_checks(const struct cfg_tls *tls, struct ovpn_tls_ctx_options *
 	case CFG_X509_PREFIX: o->name_match = OVPN_TLS_NAME_CN_PREFIX; break;
 	}
 	o->name = tls->x509_name;
+	o->ku.wanted = tls->ku.wanted;
+	o->ku.n = tls->ku.n;
+	static_assert(sizeof(o->ku.any_of) == sizeof(tls->ku.any_of), "the same bits");
+	memcpy(o->ku.any_of, tls->ku.any_of, sizeof(o->ku.any_of));
+	o->eku_oid = tls->eku_oid;
 }
 
 int vc_setup_tls(struct vc_client *c)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// Long because each option about certificates, keys and ciphers is a function of a few lines.
 #include "config/tls.h"
 
 #include <ctype.h>
@@ -162,6 +163,25 @@ static int set_purpose(struct cfg_apply *a, const struct cfg_line *l, void *at)
 	if (i < 0)
 		return i;
 	*(enum cfg_purpose *)at = i == 0 ? CFG_PURPOSE_SERVER : CFG_PURPOSE_CLIENT;
+	return 0;
+}
+
+// Hex, as in a0; 0x before it is fine.
+static int set_ku(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	struct cfg_ku ku = { .wanted = true };
+
+	for (unsigned i = 1; i < l->argc; i++) {
+		char *end;
+		unsigned long bits = strtoul(l->argv[i], &end, 16);
+
+		if (!isxdigit((unsigned char)l->argv[i][0]) || *end != '\0' || bits == 0 ||
+			bits > 0xff)
+			return cfg_fail(a, l, "'%s' takes key usages in hex, 01 to ff, not '%s'",
+				l->argv[0], l->argv[i]);
+		ku.any_of[ku.n++] = (uint8_t)bits; // no more arguments than there are places
+	}
+	*(struct cfg_ku *)at = ku;
 	return 0;
 }
 
@@ -398,6 +418,8 @@ const struct cfg_option cfg_tls_options[] = {
 	{ "tls-cert-profile", set_cert_profile, TLS(cert_profile), 0, 0 },
 	{ "verify-x509-name", set_x509_name, 0, 0, 0 },
 	{ "remote-cert-tls", set_purpose, TLS(purpose), 0, 0 },
+	{ "remote-cert-ku", set_ku, TLS(ku), 0, 0 },
+	{ "remote-cert-eku", cfg_set_str, TLS(eku_oid), 0, 0 },
 	{ "data-ciphers", set_data_ciphers, TLS(data_ciphers), 0, 0 },
 	{ "ncp-ciphers", set_data_ciphers, TLS(data_ciphers), 0, 0 },
 	{ "data-ciphers-fallback", set_fallback, TLS(data_ciphers_fallback), 0, 0 },

@@ -38,6 +38,14 @@ enum cfg_purpose {
 	CFG_PURPOSE_CLIENT,
 };
 
+// remote-cert-ku: key usages of which the peer's certificate must have one.
+#define CFG_KU_MAX 16
+struct cfg_ku {
+	bool wanted; // the option is there
+	uint8_t n; // 0: the certificate must only have the extension
+	uint8_t any_of[CFG_KU_MAX]; // bits as in OpenSSL's KU_*
+};
+
 // The wrapping of the control channel; at most one is set on a client.
 struct cfg_wrap {
 	struct cfg_blob tls_auth;
@@ -71,6 +79,8 @@ struct cfg_tls {
 	const char *groups; // tls-groups or ecdh-curve; NULL: default
 	const char *cert_profile; // "insecure", "legacy", "preferred", "suiteb"; NULL: legacy
 	enum cfg_purpose purpose;
+	struct cfg_ku ku;
+	const char *eku_oid; // remote-cert-eku, or NULL
 	enum cfg_x509_name x509_name_type;
 	const char *x509_name;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "control/tls_setup.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -98,6 +99,8 @@ static int make_ctx(struct ctl *ctl)
 		.cert_profile = t->cert_profile,
 		.verify_cert = verify(ctl->cfg->verify_client),
 		.eku = t->purpose == CFG_PURPOSE_CLIENT ? OVPN_TLS_EKU_CLIENT : OVPN_TLS_EKU_ANY,
+		.ku = { .wanted = t->ku.wanted, .n = t->ku.n },
+		.eku_oid = t->eku_oid,
 		.name_match = name_match(t->x509_name_type),
 		.name = t->x509_name,
 		.want_env = cfg_auth_programs(&ctl->cfg->auth),
@@ -105,7 +108,11 @@ static int make_ctx(struct ctl *ctl)
 		.password_arg = (void *)(uintptr_t)&t->askpass, // only read
 	};
 	struct ovpn_tls_error err;
-	int rc = ovpn_tls_ctx_create(&o, &ctl->tls_ctx, &err);
+	int rc;
+
+	static_assert(sizeof(o.ku.any_of) == sizeof(t->ku.any_of), "the same bits");
+	memcpy(o.ku.any_of, t->ku.any_of, sizeof(o.ku.any_of));
+	rc = ovpn_tls_ctx_create(&o, &ctl->tls_ctx, &err);
 
 	if (rc < 0)
 		ctl_log(CTL_ERROR, "TLS can't be set up: %s", err.text);

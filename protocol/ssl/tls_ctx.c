@@ -324,6 +324,15 @@ static int use_rules(
 			!ovpn_tls_source_given(&o->pkcs12);
 	}
 	ctx->eku = o->eku;
+	ctx->ku = o->ku;
+	if (o->eku_oid != NULL) {
+		ctx->eku_oid = OBJ_txt2obj(o->eku_oid, 0);
+		if (ctx->eku_oid == NULL)
+			return ovpn_tls_error_set(err, -EINVAL,
+				"remote-cert-eku: '%s' is neither a name that OpenSSL knows nor an "
+				"OID",
+				o->eku_oid);
+	}
 	ctx->want_env = o->want_env;
 	ctx->name_match = o->name_match;
 	if (o->name_match == OVPN_TLS_NAME_ANY)
@@ -348,10 +357,11 @@ static int make_hash(
 	const uint8_t numbers[] = { o->server, o->version_min, o->version_max, o->verify_cert,
 		o->eku, o->name_match };
 	const char *texts[] = { o->cipher_list, o->ciphersuites, o->groups, o->cert_profile,
-		o->name };
+		o->name, o->eku_oid };
 	EVP_MD_CTX *md = EVP_MD_CTX_new();
 	bool ok = md != NULL && EVP_DigestInit_ex(md, EVP_sha256(), NULL) &&
-		EVP_DigestUpdate(md, numbers, sizeof(numbers));
+		EVP_DigestUpdate(md, numbers, sizeof(numbers)) &&
+		EVP_DigestUpdate(md, &o->ku, sizeof(o->ku));
 
 	for (size_t i = 0; ok && i < sizeof(texts) / sizeof(texts[0]); i++) {
 		const char *text = texts[i] != NULL ? texts[i] : "";
@@ -457,6 +467,7 @@ struct ovpn_tls_ctx *ovpn_tls_ctx_unref(struct ovpn_tls_ctx *ctx)
 	(void)pthread_mutex_destroy(&ctx->crl_lock); // nobody holds it
 	free(ctx->crl_dir);
 	free(ctx->fingerprints);
+	ASN1_OBJECT_free(ctx->eku_oid);
 	free(ctx->name);
 	free(ctx);
 	return NULL;

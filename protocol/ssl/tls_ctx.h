@@ -45,6 +45,15 @@ enum ovpn_tls_eku {
 	OVPN_TLS_EKU_CLIENT = 2,
 };
 
+// remote-cert-ku: key usages, each of which is all bits of one (OpenSSL's KU_*, 0xa0 is
+// digitalSignature with keyEncipherment).
+#define OVPN_TLS_KU_MAX 16
+struct ovpn_tls_ku {
+	bool wanted; // the extension must be there
+	uint8_t n; // 0: and what it says is left to the library
+	uint8_t any_of[OVPN_TLS_KU_MAX]; // all bits of one of them must be set
+};
+
 enum ovpn_tls_name_match {
 	OVPN_TLS_NAME_ANY = 0,
 	OVPN_TLS_NAME_SUBJECT = 1, // verify-x509-name N subject: whole subject, "C=.., O=.., CN=.."
@@ -78,6 +87,8 @@ struct ovpn_tls_ctx_options {
 		cert_profile; // tls-cert-profile: legacy, preferred, suiteb, insecure; NULL: legacy
 	enum ovpn_tls_verify_cert verify_cert; // servers
 	enum ovpn_tls_eku eku;
+	struct ovpn_tls_ku ku;
+	const char *eku_oid; // remote-cert-eku: a name that OpenSSL knows, or an OID; NULL: none
 	enum ovpn_tls_name_match name_match;
 	const char *name; // for name_match
 	bool want_env; // remember the peer's certificates as variables for programs

@@ -31,6 +31,8 @@ struct ovpn_tls_ctx {
 	char *name; // of name_match
 	enum ovpn_tls_name_match name_match;
 	enum ovpn_tls_eku eku;
+	struct ovpn_tls_ku ku;
+	ASN1_OBJECT *eku_oid; // NULL: none
 	bool server;
 	bool want_env;
 	bool no_ca; // fingerprints alone decide

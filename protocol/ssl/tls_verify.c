@@ -191,6 +191,35 @@ static bool has_eku(X509 *cert, enum ovpn_tls_eku eku)
 		(X509_get_extended_key_usage(cert) & wanted) != 0;
 }
 
+static bool has_ku(X509 *cert, const struct ovpn_tls_ku *ku)
+{
+	uint32_t has = X509_get_key_usage(cert);
+
+	if (!ku->wanted)
+		return true;
+	if ((X509_get_extension_flags(cert) & EXFLAG_KUSAGE) == 0)
+		return false;
+	for (unsigned i = 0; i < ku->n; i++) {
+		if (ku->any_of[i] != 0 && (has & ku->any_of[i]) == ku->any_of[i])
+			return true;
+	}
+	return ku->n == 0;
+}
+
+static bool has_eku_oid(const X509 *cert, const ASN1_OBJECT *wanted)
+{
+	EXTENDED_KEY_USAGE *list;
+	bool found = false;
+
+	if (wanted == NULL)
+		return true;
+	list = X509_get_ext_d2i(cert, NID_ext_key_usage, NULL, NULL);
+	for (int i = 0; i < sk_ASN1_OBJECT_num(list) && !found; i++)
+		found = OBJ_cmp(sk_ASN1_OBJECT_value(list, i), wanted) == 0;
+	EXTENDED_KEY_USAGE_free(list);
+	return found;
+}
+
 static bool subject_is(const X509 *cert, const char *name)
 {
 	BIO *bio = print_subject(cert);
@@ -262,6 +291,10 @@ static int check_rules(struct ovpn_tls_conn *conn, const STACK_OF(X509) * chain)
 		return refuse(conn, leaf,
 			ctx->eku == OVPN_TLS_EKU_SERVER ? "not a server certificate"
 							: "not a client certificate");
+	if (!has_ku(leaf, &ctx->ku))
+		return refuse(conn, leaf, "key usage isn't one of remote-cert-ku");
+	if (!has_eku_oid(leaf, ctx->eku_oid))
+		return refuse(conn, leaf, "extended key usage isn't the one of remote-cert-eku");
 	if (!fingerprint_fits(ctx, leaf))
 		return refuse(conn, leaf, "certificate isn't one of peer-fingerprint");
 	if (!name_fits(conn, leaf))

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// Long because each option of server.conf is tried here.
 #include "config/server.h"
 
 #include <errno.h>
@@ -79,6 +80,8 @@ GTC_TEST(cfg_server, everything)
 					"data-ciphers aes-128-gcm:AES-256-CBC:?FOO:DEFAULT\n"
 					"cipher aes-256-cbc\n"
 					"tls-version-min 1.3\n"
+					"remote-cert-ku 80 0x0A\n"
+					"remote-cert-eku \"TLS Web Client Authentication\"\n"
 					"push \"route 10.0.0.0 255.0.0.0\"\n"
 					"push \"dhcp-option DNS 10.8.0.1\"\n"
 					"client-config-dir ccd\n"
@@ -107,6 +110,9 @@ GTC_TEST(cfg_server, everything)
 	struct cfg_error err;
 
 	GTC_ASSERT_INT(PARSE_TEXT(cfg_server_parse, text, NULL, &cfg, &err), 0);
+	GTC_EXPECT(cfg->tls.ku.wanted && cfg->tls.ku.n == 2);
+	GTC_EXPECT_INT(cfg->tls.ku.any_of[1], 0x0a);
+	GTC_EXPECT_STR(cfg->tls.eku_oid, "TLS Web Client Authentication");
 	GTC_ASSERT_INT(cfg->n_listens, 2);
 	addr_is(&cfg->listens[0].addr, "192.0.2.1/32");
 	GTC_EXPECT_INT(cfg->listens[0].port, 443);

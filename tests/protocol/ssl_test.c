@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // TLS over memory: handshakes, and what is said when one fails.
+// Long because each reason to refuse a peer has its own.
 #include <errno.h>
 #include <openssl/pem.h>
 #include <stdio.h>
@@ -253,6 +254,86 @@ GTC_TEST(tls, no_certificate)
 		ovpn_tls_conn_peer(w.server_conn, &peer);
 		GTC_EXPECT(!peer.has_cert);
 	}
+	world_done(&w);
+}
+
+// remote-cert-ku: all bits of one of the values. The test's certificates have digitalSignature, 80.
+GTC_TEST(tls, key_usage)
+{
+	static const struct {
+		struct ovpn_tls_ku ku;
+		bool ok;
+	} cases[] = {
+		{ { .wanted = true }, true }, // any, but there
+		{ { .wanted = true, .n = 1, .any_of = { 0x80 } }, true },
+		{ { .wanted = true, .n = 2, .any_of = { 0x08, 0x80 } }, true },
+		{ { .wanted = true, .n = 1, .any_of = { 0xa0 } }, false },
+		{ { .wanted = true, .n = 2, .any_of = { 0x20, 0x08 } }, false },
+	};
+	struct world w;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		world_init(&w);
+		w.server_options.ku = cases[i].ku;
+		w.client_options.ku = cases[i].ku;
+		GTC_ASSERT(world_start(&w));
+		if (cases[i].ok) {
+			shake_hands(&w);
+			GTC_EXPECT_STR(ovpn_tls_conn_error(w.client_conn), "");
+			GTC_EXPECT_STR(ovpn_tls_conn_error(w.server_conn), "");
+		} else {
+			shake_hands(&w);
+			GTC_EXPECT_STR(ovpn_tls_conn_error(w.client_conn),
+				"key usage isn't one of remote-cert-ku (O=Visp test, CN=server)");
+		}
+		world_done(&w);
+	}
+	// And the server asks for it as well.
+	world_init(&w);
+	w.server_options.ku = cases[3].ku;
+	if (world_start(&w))
+		expect_server_refuses(
+			&w, "key usage isn't one of remote-cert-ku (O=Visp test, CN=alice)");
+	world_done(&w);
+}
+
+GTC_TEST(tls, extended_key_usage)
+{
+	static const struct {
+		const char *oid;
+		const char *error;
+	} cases[] = {
+		{ "TLS Web Client Authentication", NULL },
+		{ "clientAuth", NULL },
+		{ "1.3.6.1.5.5.7.3.2", NULL },
+		{ "TLS Web Server Authentication",
+			"extended key usage isn't the one of remote-cert-eku (O=Visp test, "
+			"CN=alice)" },
+		{ "1.2.3.4",
+			"extended key usage isn't the one of remote-cert-eku (O=Visp test, "
+			"CN=alice)" },
+	};
+	struct ovpn_tls_error err;
+	struct ovpn_tls_ctx *ctx;
+	struct world w;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		world_init(&w);
+		w.server_options.eku_oid = cases[i].oid;
+		GTC_ASSERT(world_start(&w));
+		if (cases[i].error == NULL) {
+			shake_hands(&w);
+			GTC_EXPECT_STR(ovpn_tls_conn_error(w.server_conn), "");
+		} else {
+			expect_server_refuses(&w, cases[i].error);
+		}
+		world_done(&w);
+	}
+	world_init(&w);
+	w.server_options.eku_oid = "no such thing";
+	GTC_EXPECT_INT(ovpn_tls_ctx_create(&w.server_options, &ctx, &err), -EINVAL);
+	GTC_EXPECT_STR(err.text,
+		"remote-cert-eku: 'no such thing' is neither a name that OpenSSL knows nor an OID");
 	world_done(&w);
 }
 
