@@ -2,6 +2,9 @@
 // Directives about certificates, the control channel, ciphers and log-in.
 #include "config/table_rows.h"
 
+#define NO_JUDGE                                                                                   \
+	"no program decides about the server; use verify-x509-name, peer-fingerprint or "          \
+	"crl-verify"
 #define NO_HOOK                                                                                    \
 	"no program decides who is let in; use certificates, crl-verify and client-config-dir"
 #define NO_PKCS11 "keys on tokens can't be used; give cert and key as files"
@@ -155,9 +158,9 @@ const struct cfg_directive cfg_rows_tls[] = {
 	WORKS(S, "username-as-common-name", 0, 0, "", "Name sessions by the user name."),
 	WORKS(S, "plugin", 1, MANY, "openvpn-plugin-auth-pam.so \"SERVICE [PROMPT ANSWER]...\"",
 		"Ask PAM about user name and password; no other plugin."),
-	WRONG(C, "plugin", NO_HOOK),
+	WRONG(C, "plugin", NO_JUDGE),
 	WORKS(S, "tls-verify", 1, 1, "COMMAND", "Program that decides about certificates."),
-	WRONG(C, "tls-verify", NO_HOOK),
+	WRONG(C, "tls-verify", NO_JUDGE),
 	WRONG(S, "client-connect", NO_HOOK),
 	NOEFF(S, "client-disconnect", 1, 1, "COMMAND", "no program is run; see vispctl"),
 	WRONG(S, "learn-address", NO_HOOK),
