@@ -213,6 +213,17 @@ static int read_ccd(struct ctl_policy *p, const char *cn, struct cfg_ccd **ret_c
 	return rc;
 }
 
+static const char *refusal(int rc)
+{
+	switch (rc) {
+	case -EACCES: return "this client is disabled";
+	case -ENOSPC: return "no free address is left";
+	case -EADDRINUSE: return "the tunnel address of this client is in use";
+	case -ERANGE: return "the tunnel address of this client is outside of the network";
+	default: return "the configuration of this client can't be read";
+	}
+}
+
 static int get_address(struct ctl_policy *p, const char *cn, const struct shm_addr *wanted,
 	const struct cfg_ccd *ccd, struct cfg_addr *ret_addr)
 {
@@ -230,6 +241,9 @@ static int get_address(struct ctl_policy *p, const char *cn, const struct shm_ad
 	rc = ctl_pool_take(p->pool, cn, &addr);
 	if (rc == 0)
 		*ret_addr = addr;
+	else if (wanted == NULL)
+		ctl_log(CTL_WARN, "%s:%u: 'ifconfig-push': %s client=%s", ccd->ifconfig_file,
+			ccd->ifconfig_line, refusal(rc), cn);
 	return rc;
 }
 
@@ -314,17 +328,6 @@ static int get_address6(struct ctl_policy *p, const char *cn, const struct shm_a
 	if (rc == 0)
 		g->address6 = addr;
 	return rc;
-}
-
-static const char *refusal(int rc)
-{
-	switch (rc) {
-	case -EACCES: return "this client is disabled";
-	case -ENOSPC: return "no free address is left";
-	case -EADDRINUSE: return "the tunnel address of this client is in use";
-	case -ERANGE: return "the tunnel address of this client is outside of the network";
-	default: return "the configuration of this client can't be read";
-	}
 }
 
 struct shm_addr ctl_policy_tunnel(const struct cfg_addr *addr)

@@ -109,6 +109,9 @@ rm -f "$W/laptop.log"
 client_begin laptop
 await_log control 10 "ccd/laptop:1: 'ifconfig-push' needs a netmask" ||
 	fail "the server doesn't say what is wrong with the address"
+echo 'ifconfig-push 10.99.0.5 255.255.255.0' >"$W/ccd/laptop" # read at each connection
+await_log control 30 "ccd/laptop:1: 'ifconfig-push': .* outside of the network client=laptop" ||
+	fail "the server doesn't say which line has an address outside of the network"
 stop laptop
 [ "$(log_count laptop 'Initialization Sequence Completed')" = 0 ] || fail "it was let in"
 server_gone
