@@ -26,7 +26,7 @@
 #include "control/tls_pool.h"
 
 #define CLIENTS_MAX 16u
-#define PIECE_SESSIONS 256u // sessions written at a time, so that a long list stalls nobody
+#define PIECE_SESSIONS 64u // sessions written at a time, so that a long list stalls nobody
 
 struct client {
 	struct ctl *ctl;
