@@ -60,7 +60,17 @@ static inline bool dp_live(const struct dp_core *core, uint32_t slot, uint16_t g
 		atomic_load_explicit(&d->generation, memory_order_relaxed) == generation;
 }
 
-// Ask for what a received packet of this slot touches first.
+// Ask for what a received packet of this slot touches first, in two steps as in crypto/crypto.h:
+// from memory into the second level cache, and from there into the first.
+static inline void dp_fetch_rx(struct dp_worker *w, uint32_t slot)
+{
+	struct shm_session *s = dp_session(w, slot);
+
+	rte_prefetch1(&w->core->dir[slot]);
+	rte_prefetch1(&s->endpoint_index);
+	rte_prefetch1(s->rx_key);
+}
+
 static inline void dp_prefetch_rx(struct dp_worker *w, uint32_t slot)
 {
 	struct shm_session *s = dp_session(w, slot);

@@ -271,7 +271,7 @@ static inline void prefetch_session(struct dp_worker *w, struct rte_mbuf *m)
 		return;
 	slot = ovpn_get_be24(p + 1);
 	if (likely(slot < w->core->sessions))
-		dp_prefetch_rx(w, slot);
+		dp_fetch_rx(w, slot);
 }
 
 static void not_outer(struct dp_worker *w, struct dp_worker_port *wp, struct rte_mbuf *m)

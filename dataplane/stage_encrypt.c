@@ -149,8 +149,8 @@ void dp_stage_encrypt(struct dp_worker *w)
 	for (uint16_t i = 0; i < in->n; i++) {
 		if (!prepare(w, in->pkt[i], &w->op[n]))
 			continue;
-		if (n < DP_CRYPTO_AHEAD)
-			dp_crypto_prefetch(&w->op[n]);
+		if (n < DP_CRYPTO_FAR)
+			dp_crypto_fetch(&w->op[n]);
 		in->pkt[n++] = in->pkt[i];
 	}
 	in->n = 0;

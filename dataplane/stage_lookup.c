@@ -216,9 +216,7 @@ void dp_stage_lookup(struct dp_worker *w, struct dp_burst *in)
 
 		if (!parse(w, m))
 			continue;
-		// Of the others, classification has asked for the session.
-		if (dp_meta(m)->flags & (DP_META_IP6 | DP_META_REASSEMBLED))
-			dp_prefetch_rx(w, dp_meta(m)->slot);
+		dp_prefetch_rx(w, dp_meta(m)->slot);
 		in->pkt[kept++] = m;
 	}
 	in->n = kept;
