@@ -17,6 +17,7 @@
 #include "protocol/tls/data_legacy.h"
 #include "tests/gtc.h"
 
+#define PING_MS 60000u // longer than any pause of the machine: a Ping comes when it is asked for
 #define OUTSIDE 0xcb007107u // 203.0.113.7
 #define NEW_PLACE 0xc6336501u // 198.51.101.1
 #define NET_TIME 1795350563u
@@ -492,14 +493,14 @@ GTC_TEST(legacy, compression_framing)
 	struct h *h = h_create(1, 0);
 
 	for (unsigned k = 0; k < 4 * OVPN_COMPRESS_COUNT; k++) {
-		struct h_client_opt opt = { .compress = (uint8_t)(k / 4), .ping_ms = 2000 };
+		struct h_client_opt opt = { .compress = (uint8_t)(k / 4), .ping_ms = PING_MS };
 		uint8_t got[H_FRAME_MAX];
 		struct h_datagram d;
 		struct lc l;
 
 		install(h, k, &families[some[k % 4]], opt, &l);
 		up_and_down(h, &l);
-		h_pass(h, 3000);
+		h_pass(h, PING_MS + 1000);
 		GTC_ASSERT(h_datagram_out(h, &d));
 		GTC_EXPECT_INT(open_dgram(&l, &d, got, NULL), OVPN_PING_LEN);
 		GTC_EXPECT(ovpn_is_ping(got, OVPN_PING_LEN));
@@ -831,20 +832,20 @@ GTC_TEST(legacy, static_key_float)
 	struct h_client_opt opt = { .dir_flags = SHM_DIR_STATIC | SHM_DIR_MOBILITY,
 		.local_port = STATIC_PORT,
 		.no_remote = true,
-		.ping_ms = 2000 };
+		.ping_ms = PING_MS };
 	uint8_t wire[H_FRAME_MAX], got[H_FRAME_MAX];
 	struct h *h = static_world();
 	struct h_datagram d;
 	struct lc l, other;
 
 	install(h, 5, &families[0], opt, &l);
-	h_pass(h, 3000); // a Ping to nobody
+	h_pass(h, PING_MS + 1000); // a Ping to nobody
 	GTC_EXPECT(!h_datagram_out(h, &d));
 	GTC_EXPECT(h_drops(h, DP_DROP_no_peer) > 0);
 	to_static(h, NEW_PLACE, 5000, wire, ping(&l, wire));
 	h_run(h);
 	GTC_EXPECT_INT(h_endpoint(h, 5), H_AT(NEW_PLACE, 5000));
-	h_pass(h, 3000);
+	h_pass(h, PING_MS + 1000);
 	GTC_ASSERT(h_datagram_out(h, &d));
 	GTC_EXPECT_INT(H_AT(d.addr, d.port), H_AT(NEW_PLACE, 5000));
 	GTC_EXPECT_INT(open_dgram(&l, &d, got, NULL), OVPN_PING_LEN);
