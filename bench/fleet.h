@@ -6,8 +6,10 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "dataplane/crypto/crypto.h"
+#include "protocol/bytes.h"
 #include "protocol/data_packet.h"
 #include "shm/message.h"
 
@@ -110,6 +112,21 @@ int pg_outer_read(
 
 // Decrypt it in place. Returns 0 or -EBADMSG.
 int pg_outer_open(struct pg_fleet *f, uint8_t *frame, struct pg_outer *outer);
+
+// Whose a frame may be, unchecked, of at least PG_UP_HEAD bytes: the peer-id of a frame from the
+// outer port, or what a stamp says. For prefetching alone.
+static inline uint32_t pg_slot_in_head(const uint8_t *frame)
+{
+	return ovpn_get_be24(frame + PG_OUTER_HEAD + 1);
+}
+
+static inline uint32_t pg_slot_in_stamp(const uint8_t *inner)
+{
+	uint32_t slot;
+
+	memcpy(&slot, inner + PG_STAMP_OFF + 4, sizeof(slot));
+	return slot;
+}
 
 // Stamp of a plaintext inner packet of len bytes. Returns 0 or -EBADMSG when it isn't ours.
 int pg_stamp_read(const uint8_t *inner, uint32_t len, struct pg_stamp *ret_stamp);

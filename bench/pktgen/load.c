@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_prefetch.h>
+
 #define MOVER_STEP 7919u // a prime: neighbours in the table don't move together
 
 static uint64_t random64(struct pg_load *l)
@@ -103,15 +105,19 @@ static void remember(struct pg_load *l, const struct rte_mbuf *m)
 void pg_load_good(struct pg_load *l, struct rte_mbuf **pkt, unsigned n, bool up, uint64_t tsc)
 {
 	struct dp_crypto_op op[PG_LOAD_BURST];
+	uint32_t slot[PG_LOAD_BURST];
 
 	for (unsigned i = 0; i < n; i++) {
+		slot[i] = choose(l);
+		rte_prefetch0(&l->fleet->client[slot[i]]);
+	}
+	for (unsigned i = 0; i < n; i++) {
 		uint8_t *frame = rte_pktmbuf_mtod(pkt[i], uint8_t *);
-		uint32_t slot = choose(l);
 		uint16_t size = size_of(l);
 
 		set_len(pkt[i],
-			up ? pg_frame_up(l->fleet, slot, size, tsc, frame, &op[i])
-			   : pg_frame_down(l->fleet, slot, size, tsc, frame));
+			up ? pg_frame_up(l->fleet, slot[i], size, tsc, frame, &op[i])
+			   : pg_frame_down(l->fleet, slot[i], size, tsc, frame));
 	}
 	if (!up)
 		return;
