@@ -125,6 +125,7 @@ void ctl_peer_reap(struct ctl *ctl)
 
 	while ((peer = ctl->dead) != NULL) {
 		ctl->dead = peer->dead_next;
+		ctl_command_forget(peer); // of what was sent since
 		ctl_nego_end(ctl, peer);
 		ctl_tls_drop(ctl, peer);
 		peer->grant = ctl_grant_free(ctl->policy, peer->grant);
