@@ -214,7 +214,10 @@ void vc_mobility_moved(struct vc_client *c, const struct vc_path *path)
 	struct vc_sock *sock = NULL;
 	struct vc_sock *tried;
 	bool again = m->silent; // same path, fresh socket
-	bool old_alive = c->link.cur != NULL && vc_watch_alive(&c->watch, &c->link.cur->path);
+	// On the same interface the old path went when the new one came, though it may look the
+	// same: hotspots give the same private address and gateway.
+	bool old_alive = c->link.cur != NULL && c->link.cur->path.ifindex != path->ifindex &&
+		vc_watch_alive(&c->watch, &c->link.cur->path);
 	int rc;
 
 	c->offline = false;
