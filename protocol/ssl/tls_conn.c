@@ -120,7 +120,9 @@ enum ovpn_tls_state ovpn_tls_conn_step(struct ovpn_tls_conn *conn)
 	if (conn->state != OVPN_TLS_HANDSHAKE)
 		return conn->state;
 	ERR_clear_error();
+	ovpn_tls_parsed_use(conn->ctx->parsed);
 	rc = SSL_do_handshake(conn->ssl);
+	ovpn_tls_parsed_use(NULL);
 	if (rc == 1) {
 		conn->state = OVPN_TLS_READY;
 		conn->error[0] = '\0';

@@ -396,8 +396,10 @@ static struct ovpn_tls_ctx *new_ctx(bool server)
 	}
 	atomic_init(&ctx->refs, 1);
 	ctx->server = server;
-	if (server)
+	if (server) {
 		ctx->cache = ovpn_tls_cache_create(); // without it every chain is verified
+		ctx->parsed = ovpn_tls_parsed_create(); // and every certificate parsed
+	}
 	SSL_CTX_set_session_cache_mode(ctx->ssl, SSL_SESS_CACHE_OFF);
 	// One record per message also with the old block ciphers: no empty fragments.
 	SSL_CTX_set_options(ctx->ssl,
@@ -463,7 +465,8 @@ struct ovpn_tls_ctx *ovpn_tls_ctx_unref(struct ovpn_tls_ctx *ctx)
 		return NULL;
 	SSL_CTX_free(ctx->ssl);
 	(void)ovpn_tls_crls_unref(ctx->crls); // NULL
-	(void)ovpn_tls_cache_free(ctx->cache); // NULL
+	(void)ovpn_tls_cache_free(ctx->cache); // NULL, like the next
+	(void)ovpn_tls_parsed_free(ctx->parsed);
 	(void)pthread_mutex_destroy(&ctx->crl_lock); // nobody holds it
 	free(ctx->crl_dir);
 	free(ctx->fingerprints);
@@ -493,6 +496,11 @@ int ovpn_tls_ctx_set_crl(
 uint64_t ovpn_tls_ctx_known(const struct ovpn_tls_ctx *ctx)
 {
 	return ctx->cache != NULL ? ovpn_tls_cache_hits(ctx->cache) : 0;
+}
+
+uint64_t ovpn_tls_ctx_parsed(const struct ovpn_tls_ctx *ctx)
+{
+	return ctx->parsed != NULL ? ovpn_tls_parsed_hits(ctx->parsed) : 0;
 }
 
 const char *ovpn_tls_ctx_subject(const struct ovpn_tls_ctx *ctx)

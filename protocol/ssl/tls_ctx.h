@@ -124,6 +124,9 @@ int ovpn_tls_ctx_set_crl(struct ovpn_tls_ctx *ctx, const struct ovpn_tls_source 
 // Chains that didn't have to be verified, because the same was shown before.
 uint64_t ovpn_tls_ctx_known(const struct ovpn_tls_ctx *ctx);
 
+// Certificates that didn't have to be parsed, because a verified chain had them before.
+uint64_t ovpn_tls_ctx_parsed(const struct ovpn_tls_ctx *ctx);
+
 // Text of our own certificate's subject.
 const char *ovpn_tls_ctx_subject(const struct ovpn_tls_ctx *ctx);
 

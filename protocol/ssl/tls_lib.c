@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A library context of libcrypto for TLS connections, with fewer decoders. OpenSSL 3.0 looks at
-// each decoder and each key type that its providers have, and makes a chain of them, whenever it
-// reads a peer's certificate: with all of the default provider's that takes longer than all
-// signatures of the handshake. What a certificate can hold needs a handful of them.
+// A library context of libcrypto for TLS connections, with fewer algorithms. Whenever OpenSSL 3.0
+// reads a peer's certificate it looks at each decoder and each key type that its providers have,
+// and makes a chain of them; and to find those it goes through every algorithm of any kind that the
+// context has ever loaded. With all of the default provider's that takes longer than all signatures
+// of the handshake. What TLS and certificates can use is a fifth of them.
 #include <openssl/core_dispatch.h>
 #include <openssl/evp.h>
 #include <openssl/provider.h>
@@ -11,15 +12,55 @@
 
 #include "protocol/ssl/tls_private.h"
 
-#define DECODERS_MAX 16u
-#define KEY_TYPES_MAX 32u
+#define ALGORITHMS_MAX 32u // of one operation
 
 // The default provider, loaded into a context of its own, does all the work; the provider below
 // hands out its algorithms. Written once, before any connection exists.
 static OSSL_PROVIDER *whole;
-static OSSL_ALGORITHM decoders[DECODERS_MAX + 1]; // ends with an empty one, like the next
-static OSSL_ALGORITHM key_types[KEY_TYPES_MAX + 1];
 static OSSL_LIB_CTX *narrow; // NULL: could not be made, the usual context does
+
+// What is kept of an operation; every other operation is whole.
+struct kept {
+	int operation;
+	unsigned count; // of algorithms that the library this was written for has
+	const char *const *names;
+	OSSL_ALGORITHM list[ALGORITHMS_MAX + 1]; // ends with an empty one
+};
+
+// Public keys as certificates hold them.
+static const char *const decoders[] = { "RSA", "RSA-PSS", "EC", "ED25519", "ED448", NULL };
+
+// Keys that TLS makes, agrees on, signs with or has in a certificate.
+static const char *const key_types[] = { "RSA", "RSA-PSS", "DH", "DHX", "EC", "X25519", "X448",
+	"ED25519", "ED448", "HMAC", "HKDF", "TLS1-PRF", NULL };
+
+// Those of all cipher suites that libssl knows, and no more.
+static const char *const ciphers[] = { "NULL", "AES-128-CBC", "AES-256-CBC", "AES-128-GCM",
+	"AES-256-GCM", "AES-128-CCM", "AES-256-CCM", "AES-128-CBC-HMAC-SHA1",
+	"AES-256-CBC-HMAC-SHA1", "AES-128-CBC-HMAC-SHA256", "AES-256-CBC-HMAC-SHA256",
+	"CAMELLIA-128-CBC", "CAMELLIA-256-CBC", "ARIA-128-GCM", "ARIA-256-GCM", "DES-EDE3-CBC",
+	"ChaCha20-Poly1305", NULL };
+
+// Of suites, of handshakes, and what a certificate may be signed with.
+static const char *const digests[] = { "SHA1", "SHA2-224", "SHA2-256", "SHA2-384", "SHA2-512",
+	"SHA2-512/224", "SHA2-512/256", "SHA3-224", "SHA3-256", "SHA3-384", "SHA3-512", "SHAKE-128",
+	"SHAKE-256", "MD5", "MD5-SHA1", "RIPEMD-160", NULL };
+
+static const char *const macs[] = { "HMAC", NULL };
+static const char *const kdfs[] = { "HKDF", "TLS13-KDF", "TLS1-PRF", NULL };
+static const char *const signatures[] = { "RSA", "ECDSA", "ED25519", "ED448", NULL };
+static const char *const exchanges[] = { "DH", "ECDH", "X25519", "X448", "HKDF", "TLS1-PRF", NULL };
+
+static struct kept kept[] = {
+	{ OSSL_OP_DECODER, 5, decoders, { { 0 } } },
+	{ OSSL_OP_KEYMGMT, 12, key_types, { { 0 } } },
+	{ OSSL_OP_CIPHER, 17, ciphers, { { 0 } } },
+	{ OSSL_OP_DIGEST, 16, digests, { { 0 } } },
+	{ OSSL_OP_MAC, 1, macs, { { 0 } } },
+	{ OSSL_OP_KDF, 3, kdfs, { { 0 } } },
+	{ OSSL_OP_SIGNATURE, 4, signatures, { { 0 } } },
+	{ OSSL_OP_KEYEXCH, 6, exchanges, { { 0 } } },
+};
 
 // Is the algorithm's first name, before its aliases, in the list?
 static bool named(const OSSL_ALGORITHM *a, const char *const *names)
@@ -33,36 +74,25 @@ static bool named(const OSSL_ALGORITHM *a, const char *const *names)
 	return false;
 }
 
-// Decoders of public keys as certificates hold them.
-static bool wanted_decoder(const OSSL_ALGORITHM *a)
+static bool wanted(const struct kept *k, const OSSL_ALGORITHM *a)
 {
-	static const char *const names[] = { "RSA", "RSA-PSS", "EC", "ED25519", "ED448", NULL };
-
-	return strstr(a->property_definition, "input=der") != NULL &&
-		strstr(a->property_definition, "structure=SubjectPublicKeyInfo") != NULL &&
-		named(a, names);
-}
-
-// Keys that TLS makes, agrees on, signs with or has in a certificate.
-static bool wanted_key_type(const OSSL_ALGORITHM *a)
-{
-	static const char *const names[] = { "RSA", "RSA-PSS", "DH", "DHX", "EC", "X25519", "X448",
-		"ED25519", "ED448", "HMAC", "HKDF", "TLS1-PRF", NULL };
-
-	return named(a, names);
+	if (k->operation == OSSL_OP_DECODER &&
+		(strstr(a->property_definition, "input=der") == NULL ||
+			strstr(a->property_definition, "structure=SubjectPublicKeyInfo") == NULL))
+		return false;
+	return named(a, k->names);
 }
 
 // Copy those of an operation that are wanted. Returns how many.
-static unsigned copy(
-	int operation, bool (*wanted)(const OSSL_ALGORITHM *a), OSSL_ALGORITHM *to, unsigned room)
+static unsigned copy(struct kept *k)
 {
 	int no_cache = 0;
-	const OSSL_ALGORITHM *a = OSSL_PROVIDER_query_operation(whole, operation, &no_cache);
+	const OSSL_ALGORITHM *a = OSSL_PROVIDER_query_operation(whole, k->operation, &no_cache);
 	unsigned n = 0;
 
-	for (; a != NULL && a->algorithm_names != NULL && n < room; a++) {
-		if (wanted(a))
-			to[n++] = *a;
+	for (; a != NULL && a->algorithm_names != NULL && n < ALGORITHMS_MAX; a++) {
+		if (wanted(k, a))
+			k->list[n++] = *a;
 	}
 	return n;
 }
@@ -70,10 +100,13 @@ static unsigned copy(
 static const OSSL_ALGORITHM *query(void *provctx, int operation, int *ret_no_cache)
 {
 	(void)provctx; // the default provider's, which it knows itself
-	if (operation != OSSL_OP_DECODER && operation != OSSL_OP_KEYMGMT)
-		return OSSL_PROVIDER_query_operation(whole, operation, ret_no_cache);
-	*ret_no_cache = 0;
-	return operation == OSSL_OP_DECODER ? decoders : key_types;
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+		if (kept[i].operation == operation) {
+			*ret_no_cache = 0;
+			return kept[i].list;
+		}
+	}
+	return OSSL_PROVIDER_query_operation(whole, operation, ret_no_cache);
 }
 
 static int capabilities(void *provctx, const char *capability, OSSL_CALLBACK *cb, void *arg)
@@ -101,8 +134,11 @@ static int start(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in, const 
 // Fill the lists. Returns false when the default provider isn't as expected.
 static bool choose(void)
 {
-	return copy(OSSL_OP_DECODER, wanted_decoder, decoders, DECODERS_MAX) == 5 &&
-		copy(OSSL_OP_KEYMGMT, wanted_key_type, key_types, KEY_TYPES_MAX) == 12;
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+		if (copy(&kept[i]) != kept[i].count)
+			return false;
+	}
+	return true;
 }
 
 static void make(void)

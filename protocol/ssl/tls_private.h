@@ -10,6 +10,7 @@
 #include "protocol/ssl/tls_cache.h"
 #include "protocol/ssl/tls_conn.h"
 #include "protocol/ssl/tls_ctx.h"
+#include "protocol/ssl/tls_parsed.h"
 
 // Longest file that is read: a CRL of a large CA has some MiB.
 #define OVPN_TLS_FILE_MAX (16u << 20)
@@ -27,6 +28,7 @@ struct ovpn_tls_ctx {
 	pthread_mutex_t crl_lock; // around the pointer below
 	struct ovpn_tls_crls *crls; // NULL: no CRL check
 	struct ovpn_tls_cache *cache; // NULL on clients, whose servers seldom change
+	struct ovpn_tls_parsed *parsed; // NULL where cache is
 	char *crl_dir; // NULL: none
 	char *name; // of name_match
 	enum ovpn_tls_name_match name_match;

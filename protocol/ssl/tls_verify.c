@@ -361,6 +361,9 @@ static int verify(struct ovpn_tls_conn *conn, X509_STORE_CTX *store_ctx, const X
 		return 0;
 	ovpn_tls_cache_add(cache, key, serial, X509_STORE_CTX_get0_chain(store_ctx),
 		conn->crls != NULL ? conn->crls->list : NULL, now_s);
+	if (conn->ctx->parsed != NULL)
+		ovpn_tls_parsed_add(conn->ctx->parsed, X509_STORE_CTX_get0_untrusted(store_ctx),
+			X509_STORE_CTX_get0_chain(store_ctx));
 	return 1;
 }
 

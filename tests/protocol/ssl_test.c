@@ -180,6 +180,7 @@ GTC_TEST(tls, chain_hash)
 	ovpn_tls_conn_peer(w.server_conn, &two);
 	GTC_EXPECT_MEM(&one, &two, sizeof(one));
 	GTC_EXPECT_INT(ovpn_tls_ctx_known(w.server_ctx), 1); // and wasn't verified again
+	GTC_EXPECT_INT(ovpn_tls_ctx_parsed(w.server_ctx), 1); // nor parsed
 	ovpn_tls_conn_peer(w.client_conn, &two);
 	GTC_EXPECT(memcmp(one.chain_hash, two.chain_hash, sizeof(one.chain_hash)) != 0);
 	world_done(&w);
