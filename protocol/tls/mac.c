@@ -3,27 +3,29 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/params.h>
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <string.h>
 
-// Looking an algorithm up costs more than a short packet. Both are immutable once fetched and stay
+#define BLOCK_MAX 128u // of SHA-512, the longest
+
+// Looking an algorithm up costs more than a short packet. All are immutable once fetched and stay
 // until the process ends; of two threads that fetch at once one wins.
-static _Atomic(EVP_MAC *) hmac_algorithm;
+static _Atomic(EVP_MD *) digest_algorithm[OVPN_DIGEST_COUNT];
 static _Atomic(EVP_CIPHER *) ctr_algorithm;
 
-static EVP_MAC *get_hmac(void)
+static EVP_MD *get_digest(enum ovpn_digest digest)
 {
-	EVP_MAC *mac = atomic_load(&hmac_algorithm);
-	EVP_MAC *other = NULL;
+	EVP_MD *md = atomic_load(&digest_algorithm[digest]);
+	EVP_MD *other = NULL;
 
-	if (mac != NULL)
-		return mac;
-	mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-	if (mac == NULL || atomic_compare_exchange_strong(&hmac_algorithm, &other, mac))
-		return mac;
-	EVP_MAC_free(mac);
+	if (md != NULL)
+		return md;
+	md = EVP_MD_fetch(NULL, ovpn_digest_name(digest), NULL);
+	if (md == NULL || atomic_compare_exchange_strong(&digest_algorithm[digest], &other, md))
+		return md;
+	EVP_MD_free(md);
 	return other;
 }
 
@@ -41,32 +43,53 @@ static EVP_CIPHER *get_ctr(void)
 	return other;
 }
 
+// The key, in front of the zeros that are there: hashed when it is longer than a block.
+static bool fill_block(
+	EVP_MD_CTX *ctx, const EVP_MD *md, const uint8_t *key, size_t key_len, uint8_t *block)
+{
+	if (key_len > (size_t)EVP_MD_get_block_size(md))
+		return EVP_DigestInit_ex(ctx, md, NULL) && EVP_DigestUpdate(ctx, key, key_len) &&
+			EVP_DigestFinal_ex(ctx, block, NULL);
+	if (key_len > 0)
+		memcpy(block, key, key_len);
+	return true;
+}
+
+static void turn_over(uint8_t *block, uint8_t with)
+{
+	for (unsigned i = 0; i < BLOCK_MAX; i++)
+		block[i] ^= with;
+}
+
+// Two hashes in one context: libcrypto's EVP_MAC makes and copies three of them for each packet,
+// and looks the digest up by its name. Source: RFC 2104.
 int ovpn_hmac(enum ovpn_digest digest, const uint8_t *key, size_t key_len,
 	const struct ovpn_span *piece, unsigned n, uint8_t *out)
 {
-	static const uint8_t no_key[1];
-	OSSL_PARAM params[2];
-	EVP_MAC *mac = get_hmac();
-	EVP_MAC_CTX *ctx;
+	uint8_t block[BLOCK_MAX] = { 0 };
 	size_t len = ovpn_digest_len(digest);
-	int ok;
+	size_t size;
+	EVP_MD *md;
+	EVP_MD_CTX *ctx;
+	bool ok;
 
 	if (len == 0)
 		return -ENOTSUP;
-	ctx = mac != NULL ? EVP_MAC_CTX_new(mac) : NULL;
-	if (ctx == NULL)
-		return -EIO;
-	params[0] = OSSL_PARAM_construct_utf8_string(
-		OSSL_MAC_PARAM_DIGEST, (char *)(uintptr_t)ovpn_digest_name(digest), 0);
-	params[1] = OSSL_PARAM_construct_end();
-	// A NULL key would mean "the one before".
-	ok = EVP_MAC_init(ctx, key_len > 0 ? key : no_key, key_len, params);
-	for (unsigned i = 0; ok && i < n; i++) {
-		if (piece[i].len > 0)
-			ok = EVP_MAC_update(ctx, piece[i].data, piece[i].len);
-	}
-	ok = ok && EVP_MAC_final(ctx, out, &len, len);
-	EVP_MAC_CTX_free(ctx);
+	md = get_digest(digest);
+	ctx = EVP_MD_CTX_new();
+	ok = md != NULL && ctx != NULL && EVP_MD_get_block_size(md) <= (int)BLOCK_MAX &&
+		fill_block(ctx, md, key, key_len, block);
+	size = ok ? (size_t)EVP_MD_get_block_size(md) : 0;
+	turn_over(block, 0x36);
+	ok = ok && EVP_DigestInit_ex(ctx, md, NULL) && EVP_DigestUpdate(ctx, block, size);
+	for (unsigned i = 0; ok && i < n; i++)
+		ok = EVP_DigestUpdate(ctx, piece[i].data, piece[i].len);
+	turn_over(block, 0x36 ^ 0x5c);
+	ok = ok && EVP_DigestFinal_ex(ctx, out, NULL) && EVP_DigestInit_ex(ctx, md, NULL) &&
+		EVP_DigestUpdate(ctx, block, size) && EVP_DigestUpdate(ctx, out, len) &&
+		EVP_DigestFinal_ex(ctx, out, NULL);
+	EVP_MD_CTX_free(ctx);
+	explicit_bzero(block, sizeof(block));
 	return ok ? 0 : -EIO;
 }
 
