@@ -150,23 +150,36 @@ int dp_tunnel_index_find(const struct dp_tunnel_index *ix, const struct shm_addr
 	return unpack(atomic_load_explicit(e, memory_order_acquire), ret_slot, ret_generation);
 }
 
-int dp_tunnel_index_find4(const struct dp_tunnel_index *ix, uint32_t addr_be, uint32_t *ret_slot,
-	uint16_t *ret_generation)
+// Entry of an IPv4 address, NULL when no subnet has one for it.
+static inline _Atomic uint64_t *entry4(const struct dp_tunnel_index *ix, uint32_t addr_be)
 {
 	uint32_t addr = __builtin_bswap32(addr_be);
 
 	for (uint16_t i = 0; i < ix->n; i++) {
 		const struct net *net = &ix->net[i];
 
-		if ((addr & net->mask4) != net->net4)
-			continue;
-		if (addr - net->net4 >= net->hosts)
-			return -ENOENT;
-		return unpack(
-			atomic_load_explicit(&net->entry[addr - net->net4], memory_order_acquire),
-			ret_slot, ret_generation);
+		if ((addr & net->mask4) == net->net4)
+			return addr - net->net4 < net->hosts ? &net->entry[addr - net->net4] : NULL;
 	}
-	return -ENOENT;
+	return NULL;
+}
+
+void dp_tunnel_index_fetch4(const struct dp_tunnel_index *ix, uint32_t addr_be)
+{
+	const _Atomic uint64_t *entry = entry4(ix, addr_be);
+
+	if (entry != NULL)
+		__asm__ volatile("prefetcht0 %0" : : "m"(*entry));
+}
+
+int dp_tunnel_index_find4(const struct dp_tunnel_index *ix, uint32_t addr_be, uint32_t *ret_slot,
+	uint16_t *ret_generation)
+{
+	_Atomic uint64_t *entry = entry4(ix, addr_be);
+
+	if (entry == NULL)
+		return -ENOENT;
+	return unpack(atomic_load_explicit(entry, memory_order_acquire), ret_slot, ret_generation);
 }
 
 static bool is_server(const struct dp_tunnel_index *ix, const struct shm_addr *addr)

@@ -30,6 +30,10 @@ void dp_tunnel_index_fill(struct dp_tunnel_index *ix, const struct shm_dir *dir,
 int dp_tunnel_index_find(const struct dp_tunnel_index *ix, const struct shm_addr *addr,
 	uint32_t *ret_slot, uint16_t *ret_generation);
 
+// Ask for the entry of an IPv4 tunnel address, network order, that dp_tunnel_index_find4() will
+// read.
+void dp_tunnel_index_fetch4(const struct dp_tunnel_index *ix, uint32_t addr_be);
+
 // The same for IPv4, address in network byte order: the hot path.
 int dp_tunnel_index_find4(const struct dp_tunnel_index *ix, uint32_t addr_be, uint32_t *ret_slot,
 	uint16_t *ret_generation);

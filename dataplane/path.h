@@ -80,6 +80,27 @@ static inline void dp_prefetch_rx(struct dp_worker *w, uint32_t slot)
 	rte_prefetch0(s->rx_key);
 }
 
+// The same for a packet to its client.
+static inline void dp_fetch_tx(struct dp_worker *w, uint32_t slot)
+{
+	struct shm_session *s;
+
+	if (unlikely(slot >= w->core->sessions)) // SHM_SLOT_NONE
+		return;
+	s = dp_session(w, slot);
+	rte_prefetch1(&w->core->dir[slot]);
+	rte_prefetch1(&s->endpoint_index);
+	rte_prefetch1(s->tx_key);
+}
+
+static inline void dp_prefetch_tx(struct dp_worker *w, uint32_t slot)
+{
+	struct shm_session *s = dp_session(w, slot);
+
+	rte_prefetch0(s->tx_key);
+	rte_prefetch0(&s->endpoint_index);
+}
+
 static inline uint16_t dp_owner(const struct dp_core *core, uint32_t slot)
 {
 	return atomic_load_explicit(&core->dir[slot].owner, memory_order_acquire);
@@ -261,6 +282,10 @@ void dp_stage_inner(struct dp_worker *w, struct dp_burst *in);
 
 // ---- Downlink ----------------------------------------------------------------------------------
 
+// Slots that n <= DP_BURST frames of the inner port may be for, in range, SHM_SLOT_NONE: unknown.
+// For asking for sessions ahead; nothing is judged here (stage_downlink.c).
+void dp_guess_slots(
+	struct dp_worker *w, struct rte_mbuf **pkt, uint16_t n, uint32_t ret_slot[DP_BURST]);
 // A frame of the inner port (stage_downlink.c).
 void dp_downlink(struct dp_worker *w, struct dp_worker_port *wp, struct rte_mbuf *m);
 // Slot and generation of the session behind a tunnel address or iroute. Returns 0 or -ENOENT.

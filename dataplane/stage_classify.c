@@ -17,6 +17,7 @@ enum verdict {
 	BAD, // dropped
 };
 
+#define INNER_AHEAD 16u // packets to clients whose sessions are on their way
 #define AHEAD 8u // buffers whose descriptor is on its way, their frame half as many
 
 static enum verdict bad(struct dp_worker *w, struct rte_mbuf *m, enum dp_drop why)
@@ -309,9 +310,16 @@ void dp_stage_classify(
 	struct dp_worker *w, struct dp_worker_port *wp, struct rte_mbuf **pkt, uint16_t n)
 {
 	bool outer = (wp->port->flags & DP_PORT_OUTER) != 0 && w->config != NULL;
+	bool inner = (wp->port->flags & (DP_PORT_OUTER | DP_PORT_INNER)) == DP_PORT_INNER;
+	uint32_t guess[DP_BURST];
 	struct dp_burst ours;
 
 	ours.n = 0;
+	if (inner) {
+		dp_guess_slots(w, pkt, n, guess);
+		for (uint16_t i = 0; i < n && i < INNER_AHEAD; i++)
+			dp_fetch_tx(w, guess[i]);
+	}
 	for (uint16_t i = 0; i < n && i < AHEAD; i++)
 		rte_prefetch0(pkt[i]);
 	for (uint16_t i = 0; i < n && i < AHEAD / 2; i++)
@@ -325,6 +333,8 @@ void dp_stage_classify(
 			rte_prefetch0(rte_pktmbuf_mtod(pkt[i + AHEAD / 2], void *));
 			rte_prefetch0(dp_meta(pkt[i + AHEAD / 2]));
 		}
+		if (inner && i + INNER_AHEAD < n)
+			dp_fetch_tx(w, guess[i + INNER_AHEAD]);
 		meta_reset(w, m);
 		if (!frame_ok(w, wp, m))
 			continue;

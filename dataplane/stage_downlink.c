@@ -51,8 +51,7 @@ void dp_to_session(
 	meta->generation = generation;
 	meta->flags = flags;
 	meta->hops = 0;
-	rte_prefetch0(dp_session(w, slot)->tx_key);
-	rte_prefetch0(dp_session(w, slot));
+	dp_prefetch_tx(w, slot);
 	if (likely(owner == w->index))
 		dp_down(w, m);
 	else
@@ -138,6 +137,37 @@ static void downlink6(struct dp_worker *w, struct dp_worker_port *wp, struct rte
 		return;
 	}
 	dp_to_session(w, m, slot, generation, DP_META_COUNTED);
+}
+
+// Destination of a frame if it is plain IPv4, else 0, which is nobody's.
+static inline uint32_t destination4(struct rte_mbuf *m)
+{
+	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
+	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)(eth + 1);
+
+	if (m->data_len < ETH_LEN + sizeof(*ip) || eth->ether_type != RTE_BE16(RTE_ETHER_TYPE_IPV4))
+		return 0;
+	return ip->dst_addr;
+}
+
+void dp_guess_slots(
+	struct dp_worker *w, struct rte_mbuf **pkt, uint16_t n, uint32_t ret_slot[DP_BURST])
+{
+	const struct dp_tunnel_index *ix = w->config != NULL ? w->config->tunnel : NULL;
+	uint32_t addr_be[DP_BURST];
+	uint16_t generation;
+
+	for (uint16_t i = 0; i < n; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(pkt[i], void *));
+	for (uint16_t i = 0; i < n && ix != NULL; i++) {
+		addr_be[i] = destination4(pkt[i]);
+		dp_tunnel_index_fetch4(ix, addr_be[i]);
+	}
+	for (uint16_t i = 0; i < n; i++) {
+		if (ix == NULL ||
+			dp_tunnel_index_find4(ix, addr_be[i], &ret_slot[i], &generation) < 0)
+			ret_slot[i] = SHM_SLOT_NONE;
+	}
 }
 
 void dp_downlink(struct dp_worker *w, struct dp_worker_port *wp, struct rte_mbuf *m)

@@ -59,13 +59,16 @@ static int install_all(struct lab *l, uint32_t sessions)
 }
 
 // Cycles a packet of uniformly chosen sessions, ports included.
-static int time_packets(struct lab *l, uint32_t sessions, uint16_t len, double *ret_cycles)
+static int time_packets(struct lab *l, uint32_t sessions, bool up, uint16_t len, double *ret_cycles)
 {
-	struct rte_ring *to = pg_host_to(l->host, true, 0);
-	struct rte_ring *from = pg_host_from(l->host, false, 0);
+	struct rte_ring *to = pg_host_to(l->host, up, 0);
+	struct rte_ring *from = pg_host_from(l->host, !up, 0);
 	uint64_t start;
 
-	pg_batch_up(&l->batch, &l->fleet, sessions, len);
+	if (up)
+		pg_batch_up(&l->batch, &l->fleet, sessions, len);
+	else
+		pg_batch_down(&l->batch, &l->fleet, sessions, len);
 	(void)rte_ring_sp_enqueue_bulk(to, (void **)l->batch.pkt, N, NULL); // it is empty
 	start = pg_tsc();
 	while (!rte_ring_empty(to))
@@ -107,15 +110,15 @@ static int add_keys(struct lab *l, uint32_t sessions, uint16_t len)
 	return rc < 0 ? rc : pg_samples_add(&l->keys_many, many, quiet);
 }
 
-static int round_of(struct lab *l, uint32_t sessions, uint16_t len)
+static int round_of(struct lab *l, uint32_t sessions, bool up, uint16_t len)
 {
 	double one, many;
 	bool quiet = pg_noise_quiet(pg_noise_probe());
-	int rc = time_packets(l, 1, len, &one);
+	int rc = time_packets(l, 1, up, len, &one);
 
 	quiet = pg_noise_quiet(pg_noise_probe()) && quiet;
 	if (rc == 0)
-		rc = time_packets(l, sessions, len, &many);
+		rc = time_packets(l, sessions, up, len, &many);
 	quiet = pg_noise_quiet(pg_noise_probe()) && quiet;
 	if (rc == 0)
 		rc = pg_samples_add(&l->one, one, quiet);
@@ -140,33 +143,63 @@ static int lab_init(struct lab *l, const struct pg_micro *m)
 	return rc < 0 ? rc : install_all(l, m->sessions);
 }
 
-static void report(struct pg_micro *m, struct lab *l, uint16_t len)
+static void report_keys(struct pg_micro *m, struct lab *l, uint16_t len)
 {
+	char id[64];
+	struct pg_figure keys = { .id = id, .unit = "cycles" };
+
+	keys.summary = pg_samples_summary(&l->keys_many);
+	keys.reference = pg_samples_summary(&l->keys_one).median;
+	keys.ratio = keys.summary.median / keys.reference;
+	(void)snprintf(id, sizeof(id), "sessions.keys.%u.%u.cycles", len, m->sessions);
+	pg_report_add(&m->report, &keys);
+}
+
+static void report(struct pg_micro *m, struct lab *l, bool up, uint16_t len)
+{
+	const char *way = up ? "ring" : "down";
 	char id[64];
 	struct pg_figure one = { .id = id, .unit = "cycles" };
 	struct pg_figure many = { .id = id, .unit = "cycles" };
 	struct pg_figure ratio = { .id = id, .unit = "of one" };
-	struct pg_figure keys = { .id = id, .unit = "cycles" };
 
 	one.summary = pg_samples_summary(&l->one);
 	many.summary = pg_samples_summary(&l->many);
 	many.reference = one.summary.median;
 	many.ratio = many.summary.median / many.reference;
 	ratio.summary = pg_samples_summary(&l->ratio);
-	keys.summary = pg_samples_summary(&l->keys_many);
-	keys.reference = pg_samples_summary(&l->keys_one).median;
-	keys.ratio = keys.summary.median / keys.reference;
-	(void)snprintf(id, sizeof(id), "sessions.keys.%u.%u.cycles", len, m->sessions);
-	pg_report_add(&m->report, &keys);
-	(void)snprintf(id, sizeof(id), "sessions.ring.%u.1.cycles", len);
+	(void)snprintf(id, sizeof(id), "sessions.%s.%u.1.cycles", way, len);
 	pg_report_add(&m->report, &one);
-	(void)snprintf(id, sizeof(id), "sessions.ring.%u.%u.cycles", len, m->sessions);
+	(void)snprintf(id, sizeof(id), "sessions.%s.%u.%u.cycles", way, len, m->sessions);
 	pg_report_add(&m->report, &many);
-	if (m->sessions == 10240 && len == 64)
+	if (m->sessions == 10240 && len == 64 && up)
 		(void)snprintf(id, sizeof(id), "sessions.10k.ratio");
 	else
-		(void)snprintf(id, sizeof(id), "sessions.ring.%u.%u.ratio", len, m->sessions);
+		(void)snprintf(id, sizeof(id), "sessions.%s.%u.%u.ratio", way, len, m->sessions);
 	pg_report_add(&m->report, &ratio);
+}
+
+// Both directions of one size; of decryption the crypto alone as well.
+static int measure(struct pg_micro *m, struct lab *l, uint16_t len)
+{
+	int rc = 0;
+
+	l->keys_one.n = l->keys_many.n = 0;
+	for (unsigned way = 0; way < 2 && rc == 0; way++) {
+		bool up = way == 0;
+
+		l->one.n = l->many.n = l->ratio.n = 0;
+		while (rc == 0 && !pg_samples_enough(&l->ratio, m->rounds)) {
+			rc = round_of(l, m->sessions, up, len);
+			if (rc == 0 && up)
+				rc = add_keys(l, m->sessions, len);
+		}
+		if (rc == 0 && up)
+			report_keys(m, l, len);
+		if (rc == 0)
+			report(m, l, up, len);
+	}
+	return rc;
 }
 
 int pg_micro_sessions(struct pg_micro *m)
@@ -181,16 +214,8 @@ int pg_micro_sessions(struct pg_micro *m)
 		f.summary = pg_samples_summary(&l->install);
 		pg_report_add(&m->report, &f);
 	}
-	for (unsigned s = 0; s < 2 && rc == 0; s++) {
-		l->one.n = l->many.n = l->ratio.n = l->keys_one.n = l->keys_many.n = 0;
-		while (rc == 0 && !pg_samples_enough(&l->ratio, m->rounds)) {
-			rc = round_of(l, m->sessions, sizes[s]);
-			if (rc == 0)
-				rc = add_keys(l, m->sessions, sizes[s]);
-		}
-		if (rc == 0)
-			report(m, l, sizes[s]);
-	}
+	for (unsigned s = 0; s < 2 && rc == 0; s++)
+		rc = measure(m, l, sizes[s]);
 	if (l == NULL)
 		return rc;
 	pg_samples_done(&l->one);
