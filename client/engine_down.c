@@ -76,9 +76,9 @@ static void data_packet(struct vc_engine *e, struct vc_esock *sock, uint8_t *dgr
 		return;
 	(void)vc_mss_clamp(plain, len, e->mss);
 	e->payload_bytes += len;
-	vc_gro_add(&e->gro, plain, len);
+	ovpn_gro_add(&e->gro, plain, len);
 	if (e->data.joined)
-		vc_gro_flush(&e->gro); // its pieces' place is used again
+		ovpn_gro_flush(&e->gro); // its pieces' place is used again
 }
 
 static void datagram(struct vc_engine *e, struct vc_esock *sock, uint8_t *dgram, size_t len)
@@ -169,7 +169,7 @@ void vc_engine_down(struct vc_engine *e, struct vc_esock *sock)
 		}
 		for (int i = 0; i < n; i++)
 			buffer(e, sock, &b.msg[i].msg_hdr, b.msg[i].msg_len);
-		vc_gro_flush(&e->gro);
+		ovpn_gro_flush(&e->gro);
 		if (n < VC_RX_SLOTS)
 			break;
 	}

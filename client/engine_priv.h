@@ -5,11 +5,11 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#include "client/cut.h"
 #include "client/engine.h"
 #include "client/fragment.h"
-#include "client/gro.h"
 #include "client/mailbox.h"
+#include "protocol/cut.h"
+#include "protocol/gro.h"
 
 #define VC_TX_SLOTS 128 // datagrams of a send batch: two large packets of the device
 #define VC_RX_SLOTS 32 // datagrams of a receive batch, each one perhaps many joined ones
@@ -50,7 +50,7 @@ struct vc_engine {
 	size_t slot; // bytes of a slot
 	uint8_t *tx_mem;
 	uint8_t *large; // one packet of the device
-	struct vc_cut cut;
+	struct ovpn_cut cut;
 	bool cutting;
 	struct vc_pieces pieces; // of a packet that is too long for a datagram
 	unsigned tx_n, tx_done;
@@ -58,7 +58,7 @@ struct vc_engine {
 	// Down.
 	uint8_t *rx_mem;
 	uint8_t *scratch;
-	struct vc_gro gro;
+	struct ovpn_gro gro;
 };
 
 // A burst has ended: publish the counters.
@@ -85,6 +85,6 @@ int vc_engine_send_one(
 
 // engine_down.c: take datagrams from a socket.
 void vc_engine_down(struct vc_engine *e, struct vc_esock *sock);
-// vc_gro_write_fn: write a packet to the device. arg: the engine.
+// ovpn_gro_write_fn: write a packet to the device. arg: the engine.
 void vc_engine_write(void *arg, const struct virtio_net_hdr *vnet, struct iovec *iov, unsigned n,
 	unsigned packets);

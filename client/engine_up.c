@@ -92,8 +92,8 @@ static ssize_t read_packet(struct vc_engine *e)
 		memcpy(e->large, plain, len < room ? len : room);
 		plain = e->large;
 	}
-	rc = vc_cut_begin(&vnet, plain, len, &e->cut);
-	e->cutting = rc == 1 && vc_cut_piece(&e->cut) <= room;
+	rc = ovpn_cut_begin(&vnet, plain, len, &e->cut);
+	e->cutting = rc == 1 && ovpn_cut_piece(&e->cut) <= room;
 	if (e->cutting)
 		return 0;
 	if (rc != 0 || len > room) {
@@ -114,7 +114,7 @@ static bool fill(struct vc_engine *e, uint64_t now_ms)
 			continue;
 		}
 		if (e->cutting) {
-			len = (ssize_t)vc_cut_next(&e->cut, slot_plain(e));
+			len = (ssize_t)ovpn_cut_next(&e->cut, slot_plain(e));
 			e->cutting = len > 0;
 		} else {
 			len = read_packet(e);

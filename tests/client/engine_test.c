@@ -11,14 +11,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "client/cut.h"
 #include "client/event.h"
+#include "protocol/cut.h"
 #include "protocol/data_packet.h"
 #include "protocol/framing.h"
 #include "protocol/ping.h"
 #include "protocol/tls/aead.h"
-#include "tests/client/flow.h"
 #include "tests/gtc.h"
+#include "tests/protocol/flow.h"
 
 #define WAIT_MS 10000 // for what must come
 
@@ -309,20 +309,20 @@ GTC_TEST(engine, stream_down)
 	f.id = 0;
 	while (seq < 50000) {
 		struct virtio_net_hdr vnet;
-		struct vc_cut cut;
+		struct ovpn_cut cut;
 
 		len = receive(s.device, got, sizeof(got));
 		GTC_ASSERT(len > sizeof(vnet));
 		memcpy(&vnet, got, sizeof(vnet));
 		len -= sizeof(vnet);
-		if (vc_cut_begin(&vnet, got + sizeof(vnet), len, &cut) == 0) {
+		if (ovpn_cut_begin(&vnet, got + sizeof(vnet), len, &cut) == 0) {
 			GTC_EXPECT_MEM(got + sizeof(vnet), want, flow_make(want, &f, false));
 			seq += 1000;
 			f.seq += 1000;
 			f.id++;
 			continue;
 		}
-		while ((len = vc_cut_next(&cut, large)) > 0) {
+		while ((len = ovpn_cut_next(&cut, large)) > 0) {
 			GTC_ASSERT_INT(len, flow_make(want, &f, false));
 			GTC_EXPECT_MEM(large, want, len);
 			seq += 1000;

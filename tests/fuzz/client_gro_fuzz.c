@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/cut.h"
-#include "client/gro.h"
-#include "tests/client/flow.h"
+#include "protocol/cut.h"
+#include "protocol/gro.h"
+#include "tests/protocol/flow.h"
 
 #define PACKETS 64
 #define PACKET_MAX 1600
@@ -48,7 +48,7 @@ static void came_out(const uint8_t *p, size_t len)
 static void on_write(void *arg, const struct virtio_net_hdr *vnet, struct iovec *iov, unsigned n,
 	unsigned packets)
 {
-	struct vc_cut cut;
+	struct ovpn_cut cut;
 	size_t len = 0;
 	unsigned pieces = 0;
 
@@ -61,9 +61,9 @@ static void on_write(void *arg, const struct virtio_net_hdr *vnet, struct iovec 
 		came_out(joined, len);
 		return;
 	}
-	if (vc_cut_begin(vnet, joined, len, &cut) != 1)
+	if (ovpn_cut_begin(vnet, joined, len, &cut) != 1)
 		abort();
-	while ((len = vc_cut_next(&cut, piece)) > 0) {
+	while ((len = ovpn_cut_next(&cut, piece)) > 0) {
 		came_out(piece, len);
 		pieces++;
 	}
@@ -105,7 +105,7 @@ static size_t good_packet(uint8_t *p, uint8_t kind, const uint8_t *over, size_t 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct vc_gro gro;
+	static struct ovpn_gro gro;
 
 	memset(&gro, 0, sizeof(gro));
 	memset(seen, 0, sizeof(seen));
@@ -130,9 +130,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		length[n_given] = len;
 		memcpy(kept[n_given], given[n_given], len);
 		n_given++;
-		vc_gro_add(&gro, given[n_given - 1], len);
+		ovpn_gro_add(&gro, given[n_given - 1], len);
 	}
-	vc_gro_flush(&gro);
+	ovpn_gro_flush(&gro);
 	if (n_seen != n_given)
 		abort();
 	return 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// struct virtio_net_hdr, in front of every packet of the tunnel's device, and what the headers of
+// struct virtio_net_hdr, in front of every packet of a TUN or TAP device, and what the headers of
 // kernels before 6.2 lack of it.
 #pragma once
 

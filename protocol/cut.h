@@ -7,10 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "client/vnet.h"
+#include "protocol/vnet.h"
 
 // One packet as the device gave it, and how much of it has been cut off.
-struct vc_cut {
+struct ovpn_cut {
 	uint8_t *packet; // borrowed until the last piece is made
 	size_t len;
 	size_t transport; // offset of the TCP or UDP header
@@ -27,17 +27,17 @@ struct vc_cut {
 // vnet: what came in front of it. packet: of len bytes; its checksum is filled in where the kernel
 // asks for that.
 //
-// Returns 1 when it has to be cut: *ret_cut is ready for vc_cut_next; 0 when it is a packet as it
+// Returns 1 when it has to be cut: *ret_cut is ready for ovpn_cut_next; 0 when it is a packet as it
 // is; -EBADMSG when header and packet contradict each other, -EPROTO for a kind we didn't ask for.
-int vc_cut_begin(
-	const struct virtio_net_hdr *vnet, uint8_t *packet, size_t len, struct vc_cut *ret_cut);
+int ovpn_cut_begin(
+	const struct virtio_net_hdr *vnet, uint8_t *packet, size_t len, struct ovpn_cut *ret_cut);
 
 // Bytes of the longest piece.
-static inline size_t vc_cut_piece(const struct vc_cut *cut)
+static inline size_t ovpn_cut_piece(const struct ovpn_cut *cut)
 {
 	return cut->header + cut->step;
 }
 
-// Make the next piece in out, which has room for vc_cut_piece bytes.
+// Make the next piece in out, which has room for ovpn_cut_piece bytes.
 // Returns its length, 0 when all are made.
-size_t vc_cut_next(struct vc_cut *cut, uint8_t *out);
+size_t ovpn_cut_next(struct ovpn_cut *cut, uint8_t *out);

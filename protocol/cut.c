@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "client/cut.h"
+#include "protocol/cut.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "client/checksum.h"
 #include "protocol/bytes.h"
+#include "protocol/checksum.h"
 
 #define PROTO_TCP 6
 #define PROTO_UDP 17
@@ -23,7 +23,7 @@ static int fill_checksum(const struct virtio_net_hdr *vnet, uint8_t *packet, siz
 
 	if (start > len || at + 2 > len)
 		return -EBADMSG;
-	sum = (uint16_t)~vc_sum_fold(vc_sum_add(0, packet + start, len - start));
+	sum = (uint16_t)~ovpn_sum_fold(ovpn_sum_add(0, packet + start, len - start));
 	// UDP sends 0 as its other form; TCP's receivers take both.
 	if (sum == 0 && vnet->csum_offset == UDP_CHECKSUM)
 		sum = UINT16_MAX;
@@ -42,11 +42,11 @@ static bool version_fits(unsigned type, const uint8_t *packet, size_t len)
 	return (version == 4 && len >= 20) || (version == 6 && len >= 40);
 }
 
-int vc_cut_begin(
-	const struct virtio_net_hdr *vnet, uint8_t *packet, size_t len, struct vc_cut *ret_cut)
+int ovpn_cut_begin(
+	const struct virtio_net_hdr *vnet, uint8_t *packet, size_t len, struct ovpn_cut *ret_cut)
 {
 	unsigned type = vnet->gso_type & (uint8_t)~VIRTIO_NET_HDR_GSO_ECN;
-	struct vc_cut cut = { .packet = packet, .len = len, .step = vnet->gso_size };
+	struct ovpn_cut cut = { .packet = packet, .len = len, .step = vnet->gso_size };
 
 	if (type == VIRTIO_NET_HDR_GSO_NONE) {
 		if ((vnet->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) == 0)
@@ -80,7 +80,7 @@ int vc_cut_begin(
 	return 1;
 }
 
-static void finish_ip(const struct vc_cut *cut, uint8_t *out, size_t len, unsigned n)
+static void finish_ip(const struct ovpn_cut *cut, uint8_t *out, size_t len, unsigned n)
 {
 	uint16_t sum;
 
@@ -91,16 +91,16 @@ static void finish_ip(const struct vc_cut *cut, uint8_t *out, size_t len, unsign
 	ovpn_put_be16(out + 2, (uint16_t)len);
 	ovpn_put_be16(out + 4, (uint16_t)(cut->id + n));
 	memset(out + 10, 0, 2);
-	sum = (uint16_t)~vc_sum_fold(vc_sum_add(0, out, cut->transport));
+	sum = (uint16_t)~ovpn_sum_fold(ovpn_sum_add(0, out, cut->transport));
 	memcpy(out + 10, &sum, 2);
 }
 
-static void finish_transport(const struct vc_cut *cut, uint8_t *out, size_t len, bool last)
+static void finish_transport(const struct ovpn_cut *cut, uint8_t *out, size_t len, bool last)
 {
 	uint8_t *head = out + cut->transport;
 	size_t part = len - cut->transport;
 	size_t at = cut->tcp ? TCP_CHECKSUM : UDP_CHECKSUM;
-	uint64_t sum = vc_sum_pseudo(out, cut->tcp ? PROTO_TCP : PROTO_UDP, part);
+	uint64_t sum = ovpn_sum_pseudo(out, cut->tcp ? PROTO_TCP : PROTO_UDP, part);
 	uint16_t folded;
 
 	if (cut->tcp) {
@@ -113,13 +113,13 @@ static void finish_transport(const struct vc_cut *cut, uint8_t *out, size_t len,
 		ovpn_put_be16(head + 4, (uint16_t)part);
 	}
 	memset(head + at, 0, 2);
-	folded = (uint16_t)~vc_sum_fold(vc_sum_add(sum, head, part));
+	folded = (uint16_t)~ovpn_sum_fold(ovpn_sum_add(sum, head, part));
 	if (folded == 0 && !cut->tcp)
 		folded = UINT16_MAX;
 	memcpy(head + at, &folded, 2);
 }
 
-size_t vc_cut_next(struct vc_cut *cut, uint8_t *out)
+size_t ovpn_cut_next(struct ovpn_cut *cut, uint8_t *out)
 {
 	size_t left = cut->len - cut->header - cut->at;
 	size_t payload = left < cut->step ? left : cut->step;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Large packets of the device are cut: lengths, numbers, flags and checksums of every piece.
-#include "client/cut.h"
+#include "protocol/cut.h"
 
 #include <errno.h>
 
-#include "client/checksum.h"
-#include "tests/client/flow.h"
+#include "protocol/checksum.h"
 #include "tests/gtc.h"
+#include "tests/protocol/flow.h"
 
 static uint8_t packet[70000], piece[70000], want[70000];
 
@@ -28,17 +28,17 @@ static struct virtio_net_hdr vnet_of(const struct flow_packet *f, size_t size)
 static void check_cut(struct flow_packet f, size_t total, size_t size)
 {
 	struct virtio_net_hdr vnet = vnet_of(&f, size);
-	struct vc_cut cut;
+	struct ovpn_cut cut;
 	size_t len, at = 0;
 	uint8_t flags = f.flags;
 
 	f.payload = total;
 	len = flow_make(packet, &f, true);
-	GTC_ASSERT_INT(vc_cut_begin(&vnet, packet, len, &cut), 1);
+	GTC_ASSERT_INT(ovpn_cut_begin(&vnet, packet, len, &cut), 1);
 	for (unsigned n = 0; at < total; n++) {
 		size_t now = total - at < size ? total - at : size;
 
-		len = vc_cut_next(&cut, piece);
+		len = ovpn_cut_next(&cut, piece);
 		f.payload = now;
 		f.flags = flags;
 		if (at + now < total)
@@ -48,12 +48,12 @@ static void check_cut(struct flow_packet f, size_t total, size_t size)
 		GTC_ASSERT_INT(len, flow_make(want, &f, false));
 		GTC_EXPECT_MEM(piece, want, len);
 		GTC_EXPECT(flow_right(piece, len));
-		GTC_EXPECT(len <= vc_cut_piece(&cut));
+		GTC_EXPECT(len <= ovpn_cut_piece(&cut));
 		f.id++;
 		f.seq += (uint32_t)now;
 		at += now;
 	}
-	GTC_EXPECT_INT(vc_cut_next(&cut, piece), 0);
+	GTC_EXPECT_INT(ovpn_cut_next(&cut, piece), 0);
 }
 
 GTC_TEST(cut, tcp)
@@ -105,10 +105,10 @@ GTC_TEST(cut, checksum_alone)
 				.payload = payload };
 			struct virtio_net_hdr vnet = vnet_of(&f, 0);
 			size_t len = flow_make(packet, &f, true);
-			struct vc_cut cut;
+			struct ovpn_cut cut;
 
 			vnet.gso_type = VIRTIO_NET_HDR_GSO_NONE;
-			GTC_EXPECT_INT(vc_cut_begin(&vnet, packet, len, &cut), 0);
+			GTC_EXPECT_INT(ovpn_cut_begin(&vnet, packet, len, &cut), 0);
 			GTC_EXPECT(flow_right(packet, len));
 		}
 	}
@@ -119,10 +119,10 @@ GTC_TEST(cut, nothing_to_do)
 	struct virtio_net_hdr vnet = { 0 };
 	struct flow_packet f = { .payload = 10 };
 	size_t len = flow_make(packet, &f, false);
-	struct vc_cut cut;
+	struct ovpn_cut cut;
 
 	memcpy(want, packet, len);
-	GTC_EXPECT_INT(vc_cut_begin(&vnet, packet, len, &cut), 0);
+	GTC_EXPECT_INT(ovpn_cut_begin(&vnet, packet, len, &cut), 0);
 	GTC_EXPECT_MEM(packet, want, len);
 }
 
@@ -131,33 +131,33 @@ GTC_TEST(cut, contradictions)
 	struct flow_packet f = { .tcp = true, .flags = 0x10, .payload = 3000 };
 	struct virtio_net_hdr good = vnet_of(&f, 1000), vnet;
 	size_t len = flow_make(packet, &f, true);
-	struct vc_cut cut;
+	struct ovpn_cut cut;
 
-	GTC_EXPECT_INT(vc_cut_begin(&good, packet, len, &cut), 1);
+	GTC_EXPECT_INT(ovpn_cut_begin(&good, packet, len, &cut), 1);
 	vnet = good;
 	vnet.gso_size = 0;
-	GTC_EXPECT_INT(vc_cut_begin(&vnet, packet, len, &cut), -EBADMSG);
+	GTC_EXPECT_INT(ovpn_cut_begin(&vnet, packet, len, &cut), -EBADMSG);
 	vnet = good;
 	vnet.flags = 0;
-	GTC_EXPECT_INT(vc_cut_begin(&vnet, packet, len, &cut), -EBADMSG);
+	GTC_EXPECT_INT(ovpn_cut_begin(&vnet, packet, len, &cut), -EBADMSG);
 	vnet = good;
 	vnet.csum_start = 24;
-	GTC_EXPECT_INT(vc_cut_begin(&vnet, packet, len, &cut), -EBADMSG);
+	GTC_EXPECT_INT(ovpn_cut_begin(&vnet, packet, len, &cut), -EBADMSG);
 	vnet = good;
 	vnet.gso_type = VIRTIO_NET_HDR_GSO_TCPV6;
-	GTC_EXPECT_INT(vc_cut_begin(&vnet, packet, len, &cut), -EBADMSG);
+	GTC_EXPECT_INT(ovpn_cut_begin(&vnet, packet, len, &cut), -EBADMSG);
 	vnet.gso_type = 3; // UFO: never asked for
-	GTC_EXPECT_INT(vc_cut_begin(&vnet, packet, len, &cut), -EPROTO);
-	GTC_EXPECT_INT(vc_cut_begin(&good, packet, 40, &cut), -EBADMSG); // headers alone
-	GTC_EXPECT_INT(vc_cut_begin(&good, packet, 0, &cut), -EBADMSG);
+	GTC_EXPECT_INT(ovpn_cut_begin(&vnet, packet, len, &cut), -EPROTO);
+	GTC_EXPECT_INT(ovpn_cut_begin(&good, packet, 40, &cut), -EBADMSG); // headers alone
+	GTC_EXPECT_INT(ovpn_cut_begin(&good, packet, 0, &cut), -EBADMSG);
 	packet[20 + 12] = 0xF0; // TCP header longer than the packet, and shorter than any
-	GTC_EXPECT_INT(vc_cut_begin(&good, packet, 70, &cut), -EBADMSG);
+	GTC_EXPECT_INT(ovpn_cut_begin(&good, packet, 70, &cut), -EBADMSG);
 	packet[20 + 12] = 0x40;
-	GTC_EXPECT_INT(vc_cut_begin(&good, packet, len, &cut), -EBADMSG);
+	GTC_EXPECT_INT(ovpn_cut_begin(&good, packet, len, &cut), -EBADMSG);
 	vnet = (struct virtio_net_hdr){
 		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 20, .csum_offset = 65000
 	};
-	GTC_EXPECT_INT(vc_cut_begin(&vnet, packet, len, &cut), -EBADMSG);
+	GTC_EXPECT_INT(ovpn_cut_begin(&vnet, packet, len, &cut), -EBADMSG);
 }
 
 GTC_TEST(checksum, agrees_with_the_rfc)
@@ -166,7 +166,7 @@ GTC_TEST(checksum, agrees_with_the_rfc)
 		packet[i] = (uint8_t)(i * 31 + (i / 7) * 5 + 0x80);
 	for (size_t off = 0; off < 4; off++) {
 		for (size_t len = 0; len < 300; len++) {
-			uint16_t got = vc_sum_fold(vc_sum_add(0, packet + off, len));
+			uint16_t got = ovpn_sum_fold(ovpn_sum_add(0, packet + off, len));
 			uint16_t expect = flow_sum(0, packet + off, len);
 			uint8_t bytes[2];
 
@@ -175,5 +175,5 @@ GTC_TEST(checksum, agrees_with_the_rfc)
 		}
 	}
 	memset(packet, 0xFF, 65536);
-	GTC_EXPECT_INT(vc_sum_fold(vc_sum_add(UINT32_MAX, packet, 65536)), UINT16_MAX);
+	GTC_EXPECT_INT(ovpn_sum_fold(ovpn_sum_add(UINT32_MAX, packet, 65536)), UINT16_MAX);
 }

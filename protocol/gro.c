@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "client/gro.h"
+#include "protocol/gro.h"
 
 #include <string.h>
 
-#include "client/checksum.h"
 #include "protocol/bytes.h"
+#include "protocol/checksum.h"
 
 #define PROTO_TCP 6
 #define PROTO_UDP 17
@@ -64,7 +64,7 @@ static bool parse(uint8_t *p, size_t len, struct parsed *ret)
 }
 
 // Addresses, protocol and ports.
-static bool same_flow(const struct vc_gro_flow *f, const struct parsed *in)
+static bool same_flow(const struct ovpn_gro_flow *f, const struct parsed *in)
 {
 	const uint8_t *a = f->iov[1].iov_base, *b = in->p;
 
@@ -76,7 +76,7 @@ static bool same_flow(const struct vc_gro_flow *f, const struct parsed *in)
 }
 
 // May other packets be joined to this one at all?
-static bool joinable(const struct vc_gro *gro, const struct parsed *in)
+static bool joinable(const struct ovpn_gro *gro, const struct parsed *in)
 {
 	const uint8_t *head = in->p + in->transport;
 
@@ -89,15 +89,15 @@ static bool joinable(const struct vc_gro *gro, const struct parsed *in)
 
 static bool checksums_right(const uint8_t *p, size_t len, size_t transport, bool tcp)
 {
-	uint64_t sum = vc_sum_pseudo(p, tcp ? PROTO_TCP : PROTO_UDP, len - transport);
+	uint64_t sum = ovpn_sum_pseudo(p, tcp ? PROTO_TCP : PROTO_UDP, len - transport);
 
-	if (p[0] >> 4 == 4 && vc_sum_fold(vc_sum_add(0, p, transport)) != UINT16_MAX)
+	if (p[0] >> 4 == 4 && ovpn_sum_fold(ovpn_sum_add(0, p, transport)) != UINT16_MAX)
 		return false;
-	return vc_sum_fold(vc_sum_add(sum, p + transport, len - transport)) == UINT16_MAX;
+	return ovpn_sum_fold(ovpn_sum_add(sum, p + transport, len - transport)) == UINT16_MAX;
 }
 
 // Do the parts of both IP headers agree that cutting would copy?
-static bool ip_agrees(const struct vc_gro_flow *f, const struct parsed *in)
+static bool ip_agrees(const struct ovpn_gro_flow *f, const struct parsed *in)
 {
 	const uint8_t *a = f->iov[1].iov_base, *b = in->p;
 
@@ -109,7 +109,7 @@ static bool ip_agrees(const struct vc_gro_flow *f, const struct parsed *in)
 	return (ovpn_get_be16(b + 6) & IP4_DF) != 0 || ovpn_get_be16(b + 4) == f->next_id;
 }
 
-static bool tcp_agrees(const struct vc_gro_flow *f, const struct parsed *in)
+static bool tcp_agrees(const struct ovpn_gro_flow *f, const struct parsed *in)
 {
 	const uint8_t *a = (const uint8_t *)f->iov[1].iov_base + f->transport;
 	const uint8_t *b = in->p + in->transport;
@@ -120,11 +120,11 @@ static bool tcp_agrees(const struct vc_gro_flow *f, const struct parsed *in)
 		memcmp(a + 18, b + 18, f->header - f->transport - 18) == 0;
 }
 
-static bool join(struct vc_gro_flow *f, const struct parsed *in)
+static bool join(struct ovpn_gro_flow *f, const struct parsed *in)
 {
 	size_t payload = in->len - in->header;
 
-	if (f->closed || f->n == VC_GRO_PACKETS || payload > f->step ||
+	if (f->closed || f->n == OVPN_GRO_PACKETS || payload > f->step ||
 		f->len + payload > UINT16_MAX || !ip_agrees(f, in))
 		return false;
 	if (in->tcp && !tcp_agrees(f, in))
@@ -151,7 +151,7 @@ static bool join(struct vc_gro_flow *f, const struct parsed *in)
 }
 
 // Make the first packet's headers those of the joined packet.
-static void finish(struct vc_gro_flow *f, struct virtio_net_hdr *vnet)
+static void finish(struct ovpn_gro_flow *f, struct virtio_net_hdr *vnet)
 {
 	uint8_t *p = f->iov[1].iov_base, *head = p + f->transport;
 	size_t part = f->len - f->transport;
@@ -163,12 +163,12 @@ static void finish(struct vc_gro_flow *f, struct virtio_net_hdr *vnet)
 	} else {
 		ovpn_put_be16(p + 2, (uint16_t)f->len);
 		memset(p + 10, 0, 2);
-		sum = (uint16_t)~vc_sum_fold(vc_sum_add(0, p, f->transport));
+		sum = (uint16_t)~ovpn_sum_fold(ovpn_sum_add(0, p, f->transport));
 		memcpy(p + 10, &sum, 2);
 	}
 	if (!f->tcp)
 		ovpn_put_be16(head + 4, (uint16_t)part);
-	sum = vc_sum_fold(vc_sum_pseudo(p, f->tcp ? PROTO_TCP : PROTO_UDP, part));
+	sum = ovpn_sum_fold(ovpn_sum_pseudo(p, f->tcp ? PROTO_TCP : PROTO_UDP, part));
 	memcpy(head + (f->tcp ? TCP_CHECKSUM : UDP_CHECKSUM), &sum, 2);
 	vnet->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
 	vnet->gso_type = VIRTIO_NET_HDR_GSO_UDP_L4;
@@ -180,7 +180,7 @@ static void finish(struct vc_gro_flow *f, struct virtio_net_hdr *vnet)
 	vnet->csum_offset = f->tcp ? TCP_CHECKSUM : UDP_CHECKSUM;
 }
 
-static void write_flow(struct vc_gro *gro, struct vc_gro_flow *f)
+static void write_flow(struct ovpn_gro *gro, struct ovpn_gro_flow *f)
 {
 	struct virtio_net_hdr vnet = { 0 };
 
@@ -189,7 +189,7 @@ static void write_flow(struct vc_gro *gro, struct vc_gro_flow *f)
 	gro->write(gro->arg, &vnet, f->iov, f->n, f->n);
 }
 
-static void write_one(struct vc_gro *gro, uint8_t *packet, size_t len)
+static void write_one(struct ovpn_gro *gro, uint8_t *packet, size_t len)
 {
 	struct virtio_net_hdr vnet = { 0 };
 	struct iovec iov[2] = { [1] = { .iov_base = packet, .iov_len = len } };
@@ -197,14 +197,14 @@ static void write_one(struct vc_gro *gro, uint8_t *packet, size_t len)
 	gro->write(gro->arg, &vnet, iov, 1, 1);
 }
 
-void vc_gro_flush(struct vc_gro *gro)
+void ovpn_gro_flush(struct ovpn_gro *gro)
 {
 	for (unsigned i = 0; i < gro->n; i++)
 		write_flow(gro, &gro->flow[i]);
 	gro->n = 0;
 }
 
-static void begin(struct vc_gro_flow *f, const struct parsed *in)
+static void begin(struct ovpn_gro_flow *f, const struct parsed *in)
 {
 	f->iov[1].iov_base = in->p;
 	f->iov[1].iov_len = in->len;
@@ -220,13 +220,13 @@ static void begin(struct vc_gro_flow *f, const struct parsed *in)
 	f->next_seq = in->tcp ? ovpn_get_be32(in->p + in->transport + 4) + (uint32_t)f->step : 0;
 }
 
-void vc_gro_add(struct vc_gro *gro, uint8_t *packet, size_t len)
+void ovpn_gro_add(struct ovpn_gro *gro, uint8_t *packet, size_t len)
 {
-	struct vc_gro_flow *f = NULL;
+	struct ovpn_gro_flow *f = NULL;
 	struct parsed in;
 
 	if (!parse(packet, len, &in)) {
-		vc_gro_flush(gro); // it may belong to any of them: a fragment, say
+		ovpn_gro_flush(gro); // it may belong to any of them: a fragment, say
 		write_one(gro, packet, len);
 		return;
 	}
@@ -247,8 +247,8 @@ void vc_gro_add(struct vc_gro *gro, uint8_t *packet, size_t len)
 		}
 		return;
 	}
-	if (f == NULL && gro->n == VC_GRO_FLOWS)
-		vc_gro_flush(gro);
+	if (f == NULL && gro->n == OVPN_GRO_FLOWS)
+		ovpn_gro_flush(gro);
 	if (f == NULL)
 		f = &gro->flow[gro->n++];
 	begin(f, &in);

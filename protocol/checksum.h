@@ -9,7 +9,7 @@
 #include <string.h>
 
 // Add len bytes to a sum. All parts of a sum but the last have an even length.
-static inline uint64_t vc_sum_add(uint64_t sum, const uint8_t *p, size_t len)
+static inline uint64_t ovpn_sum_add(uint64_t sum, const uint8_t *p, size_t len)
 {
 	uint64_t word[4], even = 0, odd = 0;
 	uint32_t half;
@@ -43,7 +43,7 @@ static inline uint64_t vc_sum_add(uint64_t sum, const uint8_t *p, size_t len)
 }
 
 // Fold a sum to 16 bits, not complemented.
-static inline uint16_t vc_sum_fold(uint64_t sum)
+static inline uint16_t ovpn_sum_fold(uint64_t sum)
 {
 	sum = (sum & UINT32_MAX) + (sum >> 32);
 	sum = (sum & UINT32_MAX) + (sum >> 32);
@@ -56,10 +56,10 @@ static inline uint16_t vc_sum_fold(uint64_t sum)
 // Sum of the pseudo header of a packet's TCP or UDP part.
 //
 // ip: IPv4 or IPv6 header. proto: 6 or 17. len: bytes of header and payload of that part.
-static inline uint64_t vc_sum_pseudo(const uint8_t *ip, uint8_t proto, size_t len)
+static inline uint64_t ovpn_sum_pseudo(const uint8_t *ip, uint8_t proto, size_t len)
 {
 	const uint8_t rest[4] = { 0, proto, (uint8_t)(len >> 8), (uint8_t)len };
-	uint64_t sum = vc_sum_add(0, rest, sizeof(rest));
+	uint64_t sum = ovpn_sum_add(0, rest, sizeof(rest));
 
-	return ip[0] >> 4 == 4 ? vc_sum_add(sum, ip + 12, 8) : vc_sum_add(sum, ip + 8, 32);
+	return ip[0] >> 4 == 4 ? ovpn_sum_add(sum, ip + 12, 8) : ovpn_sum_add(sum, ip + 8, 32);
 }

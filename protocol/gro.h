@@ -10,18 +10,18 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-#include "client/vnet.h"
+#include "protocol/vnet.h"
 
-#define VC_GRO_FLOWS 8 // that are open at a time
-#define VC_GRO_PACKETS 64 // that are joined at most; also the kernel's limit for UDP
+#define OVPN_GRO_FLOWS 8 // that are open at a time
+#define OVPN_GRO_PACKETS 64 // that are joined at most; also the kernel's limit for UDP
 
 // Write one packet. iov[0] is free for vnet; the n pieces of the packet follow it.
 // packets: how many were joined.
-typedef void vc_gro_write_fn(void *arg, const struct virtio_net_hdr *vnet, struct iovec *iov,
+typedef void ovpn_gro_write_fn(void *arg, const struct virtio_net_hdr *vnet, struct iovec *iov,
 	unsigned n, unsigned packets);
 
-struct vc_gro_flow {
-	struct iovec iov[1 + VC_GRO_PACKETS]; // [1]: the first packet; then payloads
+struct ovpn_gro_flow {
+	struct iovec iov[1 + OVPN_GRO_PACKETS]; // [1]: the first packet; then payloads
 	unsigned n; // packets
 	size_t transport; // offset of the TCP or UDP header
 	size_t header; // bytes of all headers
@@ -34,17 +34,17 @@ struct vc_gro_flow {
 	bool closed; // nothing may follow
 };
 
-struct vc_gro {
-	struct vc_gro_flow flow[VC_GRO_FLOWS]; // oldest first, n of them
+struct ovpn_gro {
+	struct ovpn_gro_flow flow[OVPN_GRO_FLOWS]; // oldest first, n of them
 	unsigned n;
 	bool tcp, udp; // what the device takes joined
-	vc_gro_write_fn *write;
+	ovpn_gro_write_fn *write;
 	void *arg;
 };
 
-// Add a packet; it stays in place until vc_gro_flush. What can't be joined is written, behind what
-// came before it in its flow.
-void vc_gro_add(struct vc_gro *gro, uint8_t *packet, size_t len);
+// Add a packet; it stays in place until ovpn_gro_flush. What can't be joined is written, behind
+// what came before it in its flow.
+void ovpn_gro_add(struct ovpn_gro *gro, uint8_t *packet, size_t len);
 
 // Write all that waits.
-void vc_gro_flush(struct vc_gro *gro);
+void ovpn_gro_flush(struct ovpn_gro *gro);

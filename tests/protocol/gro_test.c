@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Packets of the server are joined for the device: cutting what was written must give the very
 // packets that came, in the order of each flow, and what doesn't belong together stays apart.
-#include "client/gro.h"
+#include "protocol/gro.h"
 
-#include "client/cut.h"
-#include "tests/client/flow.h"
+#include "protocol/cut.h"
 #include "tests/gtc.h"
+#include "tests/protocol/flow.h"
 
 #define MANY 200
 
@@ -26,7 +26,7 @@ static void collect(uint8_t *p, size_t len)
 static void on_write(void *arg, const struct virtio_net_hdr *vnet, struct iovec *iov, unsigned n,
 	unsigned packets)
 {
-	struct vc_cut cut;
+	struct ovpn_cut cut;
 	size_t len = 0;
 	unsigned pieces = 0;
 
@@ -42,15 +42,15 @@ static void on_write(void *arg, const struct virtio_net_hdr *vnet, struct iovec 
 		collect(joined, len);
 		return;
 	}
-	GTC_ASSERT_INT(vc_cut_begin(vnet, joined, len, &cut), 1);
-	while ((len = vc_cut_next(&cut, piece)) > 0) {
+	GTC_ASSERT_INT(ovpn_cut_begin(vnet, joined, len, &cut), 1);
+	while ((len = ovpn_cut_next(&cut, piece)) > 0) {
 		collect(piece, len);
 		pieces++;
 	}
 	GTC_EXPECT_INT(pieces, packets);
 }
 
-static struct vc_gro gro;
+static struct ovpn_gro gro;
 
 static void begin(void)
 {
@@ -70,7 +70,7 @@ static void add(const uint8_t *p, size_t len)
 	memcpy(in[n_in], p, len);
 	in_len[n_in] = len;
 	memcpy(copies[n_in], p, len); // joining changes the packets
-	vc_gro_add(&gro, copies[n_in++], len);
+	ovpn_gro_add(&gro, copies[n_in++], len);
 }
 
 static void add_flow(const struct flow_packet *f)
@@ -83,7 +83,7 @@ static void add_flow(const struct flow_packet *f)
 // All that came came out, the same bytes; in the order of coming if there is one flow.
 static void end(unsigned writes)
 {
-	vc_gro_flush(&gro);
+	ovpn_gro_flush(&gro);
 	GTC_EXPECT_INT(n_writes, writes);
 	GTC_ASSERT_INT(n_out, n_in);
 	for (unsigned i = 0; i < n_in; i++) {
@@ -236,7 +236,7 @@ GTC_TEST(gro, streams_side_by_side)
 		add_flow(&f);
 		add_flow(&g);
 	}
-	vc_gro_flush(&gro);
+	ovpn_gro_flush(&gro);
 	GTC_EXPECT_INT(n_writes, 2);
 	GTC_EXPECT_INT(n_out, 20);
 	for (unsigned i = 0; i < 10 && n_out == 20; i++) {
@@ -261,7 +261,7 @@ GTC_TEST(gro, many_streams)
 			add_flow(&f);
 		}
 	}
-	vc_gro_flush(&gro);
+	ovpn_gro_flush(&gro);
 	GTC_ASSERT_INT(n_out, 100);
 	for (unsigned i = 0; i < n_out; i++) {
 		unsigned s = (unsigned)(out[i][20] << 8 | out[i][21]) - 1000;
@@ -319,7 +319,7 @@ GTC_TEST(gro, ids_count_where_fragments_may_be)
 	f.id = 0;
 	add_flow(&f);
 	add_flow(&f);
-	vc_gro_flush(&gro);
+	ovpn_gro_flush(&gro);
 	GTC_EXPECT_INT(n_writes, 1); // their ids mean nothing
 }
 
