@@ -27,6 +27,7 @@ static const struct driver drivers[] = {
 		DP_PORT_ECHO | DP_PORT_KERNEL_SEES | DP_PORT_CHECK_MAC, AF_PACKET, "qpairs" },
 	{ "net_af_xdp", DP_DRIVER_OWN_IFACE | DP_DRIVER_RX_FD | DP_DRIVER_XDP, 0, AF_XDP,
 		"queue_count" },
+	{ "visp_tap", DP_DRIVER_MAKES_IFACE | DP_DRIVER_TAP, DP_PORT_KERNEL_PEER, 0, NULL },
 	{ "net_tap", DP_DRIVER_MAKES_IFACE | DP_DRIVER_RX_INTR, DP_PORT_KERNEL_PEER, 0, NULL },
 	{ "net_memif", 0, 0, 0, NULL, "socket", SOCK_SEQPACKET },
 	{ "net_ring", DP_DRIVER_NO_KERNEL, 0, 0, NULL },
@@ -108,6 +109,7 @@ static int parse_pci(struct dp_device *d, char *err, size_t size)
 	(void)snprintf(
 		address, sizeof(address), "%s%.58s", strlen(d->name) < 9 ? "0000:" : "", d->name);
 	memcpy(d->name, address, sizeof(address));
+	memcpy(d->eal_name, address, sizeof(address));
 	(void)snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", d->name); // always fits
 	if (access(path, F_OK) < 0)
 		return fail(
@@ -139,6 +141,24 @@ static int check_iface(struct dp_device *d, char *err, size_t size)
 	return 0;
 }
 
+// visp_tap is a net_null to EAL. Without iface= the interface has the device's name.
+static int become_null(struct dp_device *d, char *err, size_t size)
+{
+	const char *rest = strchr(d->args, ',');
+
+	if (rest != NULL && (strncmp(rest, ",iface=", 7) != 0 || strchr(rest + 1, ',') != NULL))
+		return fail(-EINVAL, err, size, "%s: %s has one argument, iface=NAME, not \"%s\"",
+			d->role, d->name, rest + 1);
+	if (d->iface[0] == '\0' && strlen(d->name) >= sizeof(d->iface))
+		return fail(-EINVAL, err, size, "%s: \"%s\" is no name of an interface", d->role,
+			d->name);
+	if (d->iface[0] == '\0')
+		memcpy(d->iface, d->name, strlen(d->name) + 1);
+	(void)snprintf(d->eal_name, sizeof(d->eal_name), "net_null_%s", d->name); // always fits
+	(void)snprintf(d->args, sizeof(d->args), "%s,no-rx=1", d->eal_name);
+	return 0;
+}
+
 // The driver's 512 frames are ten milliseconds of a modest flood: a worker that shares its CPU
 // loses clients' packets to it unseen. Frames longer than its default need larger places.
 static int add_ring_size(struct dp_device *d)
@@ -167,6 +187,7 @@ int dp_device_parse(const char *devargs, const char *role, uint16_t queues,
 		return fail(-ENAMETOOLONG, err, err_size, "%s: \"%.40s...\" is too long", role,
 			devargs);
 	memcpy(d.name, devargs, name_len);
+	memcpy(d.eal_name, devargs, name_len);
 	memcpy(d.args, devargs, strlen(devargs) + 1);
 	driver = find_driver(d.name);
 	if (driver == NULL && is_pci(d.name)) {
@@ -183,6 +204,8 @@ int dp_device_parse(const char *devargs, const char *role, uint16_t queues,
 	d.port_flags = driver->port_flags;
 	d.socket_domain = driver->socket_domain;
 	rc = check_iface(&d, err, err_size);
+	if (rc == 0 && (d.flags & DP_DRIVER_TAP) != 0)
+		rc = become_null(&d, err, err_size);
 	if (rc < 0)
 		return rc;
 	if (queues > 1 && driver->queues_arg != NULL) {

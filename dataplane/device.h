@@ -18,12 +18,14 @@ enum dp_driver_flag {
 	DP_DRIVER_NO_KERNEL = 1u << 6, // for measurements: no kernel behind it
 	DP_DRIVER_SHARES_MEMORY = 1u
 		<< 7, // its far end maps our packet buffers, a few files at most
+	DP_DRIVER_TAP = 1u << 8, // our own, on top of a net_null: dataplane/tap.h
 };
 
 struct dp_device {
 	const char *role; // "outer", "inner", "outer and inner": for messages
-	char name[64]; // EAL's name of the device, as "net_tap0"
-	char args[512]; // the whole devargs with what we added
+	char name[64]; // as the configuration has it, "net_tap0"; a PCI address with its domain
+	char eal_name[80]; // EAL's name of the device: the same but for visp_tap
+	char args[512]; // the whole devargs with what we added, for EAL
 	char iface[IFNAMSIZ]; // value of iface=, "" without one
 	uint32_t flags; // enum dp_driver_flag
 	uint16_t port_flags; // enum dp_port_flag that this driver implies

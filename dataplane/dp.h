@@ -48,8 +48,9 @@ enum dp_port_flag {
 	// a program that leaves it the rest): what isn't ours is dropped here. Without this flag
 	// it goes to main by w->to_kernel, for the mirrored TAP.
 	DP_PORT_KERNEL_SEES = 1u << 3,
-	// The other end is the local kernel itself (net_tap): it is the router that counts TTL
-	// down, its MAC is peer_mac, and what is not for a tunnel address has no other place to go.
+	// The other end is the local kernel itself (visp_tap, net_tap): it is the router that
+	// counts TTL down, its MAC is peer_mac, and what is not for a tunnel address has no other
+	// place to go.
 	DP_PORT_KERNEL_PEER = 1u << 4,
 	// Frames were not received for this MAC alone (promiscuous): check the destination.
 	DP_PORT_CHECK_MAC = 1u << 5,
@@ -135,7 +136,7 @@ struct dp_core {
 	struct dp_legacy_core *legacy; // dataplane/legacy.h; made by dp_core_init()
 	struct dp_sid_index *sid; // main writes; set by main before workers start
 	// MAC of the frames that answer for tunnel addresses on the inner port: differs from the
-	// port's, which is the kernel's own on net_tap. Set by dp_core_init().
+	// port's, which is the kernel's own on a TAP port. Set by dp_core_init().
 	struct rte_ether_addr tunnel_mac;
 
 	_Atomic(struct dp_config *) config; // NULL until control has connected once

@@ -83,7 +83,7 @@ int dp_port_probe(struct dp_port_state *p, uint16_t wanted, bool exact)
 	dp_device_remove_stale(d);
 	// PCI devices were named in EAL's arguments and are there already.
 	rc = (d->flags & DP_DRIVER_PCI) != 0 ? 0 : rte_dev_probe(d->args);
-	if (rc < 0 || rte_eth_dev_get_port_by_name(d->name, &p->port.id) < 0) {
+	if (rc < 0 || rte_eth_dev_get_port_by_name(d->eal_name, &p->port.id) < 0) {
 		rc = rc < 0 ? rc : -ENODEV;
 		dp_log(DP_LOG_ERROR, "%s: port \"%s\" can't be opened: %s", d->role, d->args,
 			strerror(-rc));
@@ -94,6 +94,8 @@ int dp_port_probe(struct dp_port_state *p, uint16_t wanted, bool exact)
 	if (rc < 0)
 		return rc;
 	most = RTE_MIN(info.max_rx_queues, info.max_tx_queues);
+	if ((d->flags & DP_DRIVER_TAP) != 0)
+		most = 1;
 	if (exact && wanted > most) {
 		dp_log(DP_LOG_ERROR, "%s: port %s has %u queues at most, outer-queues wants %u",
 			d->role, d->name, most, wanted);
@@ -194,6 +196,12 @@ static void read_rss(struct dp_port_state *p)
 		p->rss = DP_RSS_EXACT;
 }
 
+static int attach_tap(struct dp_port_state *p, struct rte_mempool *pool)
+{
+	p->tap = dp_tap_open(p->device.iface);
+	return p->tap == NULL ? -errno : dp_tap_attach(p->tap, p->port.id, pool);
+}
+
 static int start(struct dp_port_state *p, struct rte_mempool *pool)
 {
 	uint16_t mtu = 0;
@@ -201,14 +209,17 @@ static int start(struct dp_port_state *p, struct rte_mempool *pool)
 
 	if (rc == 0)
 		rc = setup_queues(p, pool);
-	if (rc == 0 && (p->device.port_flags & DP_PORT_KERNEL_PEER) != 0)
+	if (rc == 0 && (p->device.flags & DP_DRIVER_TAP) != 0)
+		rc = attach_tap(p, pool);
+	else if (rc == 0 && (p->device.port_flags & DP_PORT_KERNEL_PEER) != 0)
 		signals_off(p);
 	if (rc == 0)
 		rc = rte_eth_dev_start(p->port.id);
 	if (rc < 0)
 		return rc;
 	p->started = true;
-	rc = rte_eth_macaddr_get(p->port.id, &p->port.mac);
+	rc = p->tap != NULL ? dp_tap_mac(p->tap, &p->port.mac)
+			    : rte_eth_macaddr_get(p->port.id, &p->port.mac);
 	if (rc < 0)
 		return rc;
 	if (rte_is_zero_ether_addr(&p->port.mac))
@@ -225,6 +236,8 @@ static void find_descriptors(struct dp_port_state *p)
 {
 	if ((p->device.flags & DP_DRIVER_RX_FD) != 0)
 		find_rx_sockets(p, known_sockets, known_sockets_n);
+	if (p->tap != NULL)
+		p->rx_fd[0] = dp_tap_fd(p->tap);
 	if ((p->device.flags & DP_DRIVER_RX_INTR) == 0)
 		return;
 	for (uint16_t q = 0; q < p->queues; q++)
@@ -270,6 +283,7 @@ void dp_port_close(struct dp_port_state *p)
 		return;
 	if (p->started)
 		(void)rte_eth_dev_stop(p->port.id); // closed next, whatever it says
+	p->tap = dp_tap_free(p->tap);
 	(void)rte_eth_dev_close(p->port.id); // EAL's end forgets the device
 	p->probed = p->started = false;
 	dp_iface_restore(&p->saved);

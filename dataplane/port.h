@@ -8,6 +8,7 @@
 #include "dataplane/device.h"
 #include "dataplane/dp.h"
 #include "dataplane/iface.h"
+#include "dataplane/tap.h"
 
 // What a port's distribution of packets to queues really is, read back from the driver (D18).
 enum dp_rss_class {
@@ -29,6 +30,7 @@ struct dp_port_state {
 	uint32_t reta_size; // entries of the redirection table, 0: none
 	unsigned ifindex; // kernel interface that stands for this port, 0: none
 	struct dp_iface_saved saved;
+	struct dp_tap *tap; // DP_DRIVER_TAP
 	int rx_fd[SHM_WORKERS_MAX]; // by queue, -1: none
 	bool link_up;
 };

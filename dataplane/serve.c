@@ -227,8 +227,8 @@ static int publish(struct dp_serve *serve, const struct shm_hello *hello)
 	return 0;
 }
 
-// The interface behind net_tap is made by us, so its MTU and address are ours to set, as OpenVPN
-// does for its tun; after a restart of this process nobody else would.
+// The interface behind visp_tap and net_tap is made by us, so its MTU and address are ours to set,
+// as OpenVPN does for its tun; after a restart of this process nobody else would.
 static void set_inner_interface(struct dp_serve *serve, const struct shm_hello *hello)
 {
 	const struct dp_port_state *inner = &serve->ports[serve->core->ports - 1];

@@ -90,7 +90,7 @@ static inline bool inner_mac(
 static inline void send_with_mac(struct dp_worker *w, struct rte_mbuf *m,
 	const struct rte_ether_addr *mac, uint16_t ether_type)
 {
-	// The kernel's own interface has the port's address on net_tap: a frame "from itself"
+	// The kernel's own interface has the port's address on a TAP port: a frame "from itself"
 	// would be dropped there.
 	dp_put_eth(m, mac,
 		w->inner.port->flags & DP_PORT_KERNEL_PEER ? &w->core->tunnel_mac

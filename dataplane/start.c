@@ -52,7 +52,7 @@ static int parse_devices(struct dp_main *m)
 	if (!one && strcmp(m->device[0].name, m->device[1].name) == 0) {
 		dp_log(DP_LOG_ERROR,
 			"outer and inner are both called %s: give them numbers, as in "
-			"\"net_tap0\" and \"net_tap1\"",
+			"\"visp_tap0\" and \"visp_tap1\"",
 			m->device[0].name);
 		return -EINVAL;
 	}

@@ -152,6 +152,19 @@ static int ports(const char *cmd, const char *params, struct rte_tel_data *d)
 	return 0;
 }
 
+// net_null, which is below, counts only what it frees.
+static void tap_stats(const struct dp_tap *tap, struct rte_eth_stats *stats)
+{
+	const struct dp_tap_stats *s = dp_tap_stats(tap);
+
+	*stats = (struct rte_eth_stats){ .ipackets = s->rx_packets,
+		.ibytes = s->rx_bytes,
+		.imissed = s->rx_missed,
+		.opackets = s->tx_packets,
+		.obytes = s->tx_bytes,
+		.oerrors = s->tx_errors };
+}
+
 static int one_port(const char *cmd, const char *params, struct rte_tel_data *d)
 {
 	char mac[RTE_ETHER_ADDR_FMT_SIZE];
@@ -178,6 +191,8 @@ static int one_port(const char *cmd, const char *params, struct rte_tel_data *d)
 	rte_tel_data_add_dict_u64(d, "link_up", p->link_up);
 	if (rte_eth_stats_get(p->port.id, &stats) < 0)
 		return 0;
+	if (p->tap != NULL)
+		tap_stats(p->tap, &stats);
 	rte_tel_data_add_dict_u64(d, "rx_packets", stats.ipackets);
 	rte_tel_data_add_dict_u64(d, "rx_bytes", stats.ibytes);
 	rte_tel_data_add_dict_u64(d, "rx_missed", stats.imissed);

@@ -11,6 +11,8 @@ SERVER=visp
 CLIENT=visp
 WRAP=tls-crypt # none, tls-auth, tls-crypt, tls-crypt-v2
 CIPHER=AES-256-GCM
+OUTER=net_af_packet0,iface=out0 # ports of our server
+INNER=visp_tap0,iface=visp0
 full=${VISP_FULL:-0} # 1: the whole of a scenario, not its quick form
 
 # Parse --server X, --client X, --wrap X, --cipher X; what else there is stays in ARGS.
@@ -163,8 +165,8 @@ dataplane_config() { # [LINE...]
 	{
 		cat <<-TXT
 			socket $W/dataplane.sock
-			outer net_af_packet0,iface=out0
-			inner net_tap0,iface=visp0
+			outer $OUTER
+			inner $INNER
 			sessions 512
 			idle adaptive
 			control-user nobody

@@ -147,6 +147,8 @@ bad_dataplane 'inner: no interface "nowhere0" on this host' inner \
 bad_dataplane 'inner: an interface "out0" exists already' inner 'inner net_tap0,iface=out0'
 bad_dataplane 'inner: port "net_tap0,iface=visp0,remote=nowhere0.*" can.t be opened' inner \
 	'inner net_tap0,iface=visp0,remote=nowhere0'
+bad_dataplane 'inner: visp_tap0 has one argument, iface=NAME, not "mac=fixed"' inner \
+	'inner visp_tap0,mac=fixed'
 bad_dataplane "EAL doesn't start" none '' -- --no-such-eal-option
 
 # Users, folders, devices.

@@ -19,6 +19,7 @@ GTC_TEST(device, kernel_interfaces_must_exist)
 {
 	GTC_ASSERT_INT(parse("net_af_packet0,iface=lo", 0), 0);
 	GTC_EXPECT_STR(d.name, "net_af_packet0");
+	GTC_EXPECT_STR(d.eal_name, "net_af_packet0");
 	GTC_EXPECT_STR(d.iface, "lo");
 	GTC_EXPECT((d.port_flags & DP_PORT_ECHO) != 0);
 	GTC_EXPECT((d.port_flags & DP_PORT_KERNEL_SEES) != 0);
@@ -37,6 +38,27 @@ GTC_TEST(device, interface_to_be_made_must_be_free)
 	GTC_ASSERT_INT(parse("net_tap0,iface=lo", 0), 0);
 	GTC_EXPECT_INT(dp_device_check_free(&d, err, sizeof(err)), -EEXIST);
 	GTC_EXPECT_STR(err, "outer: an interface \"lo\" exists already; net_tap0 would make it");
+}
+
+GTC_TEST(device, our_tap_is_a_null_port)
+{
+	GTC_ASSERT_INT(parse("visp_tap0,iface=dps-free0", 0), 0);
+	GTC_EXPECT_STR(d.name, "visp_tap0");
+	GTC_EXPECT_STR(d.eal_name, "net_null_visp_tap0");
+	GTC_EXPECT_STR(d.args, "net_null_visp_tap0,no-rx=1");
+	GTC_EXPECT_STR(d.iface, "dps-free0");
+	GTC_EXPECT((d.port_flags & DP_PORT_KERNEL_PEER) != 0);
+	GTC_EXPECT_INT(dp_device_check_free(&d, err, sizeof(err)), 0);
+	GTC_ASSERT_INT(parse("visp_tap1", 0), 0);
+	GTC_EXPECT_STR(d.iface, "visp_tap1");
+	GTC_ASSERT_INT(parse("visp_tap0,iface=lo", 0), 0);
+	GTC_EXPECT_INT(dp_device_check_free(&d, err, sizeof(err)), -EEXIST);
+	GTC_EXPECT_INT(parse("visp_tap0,iface=dps-free0,remote=eth0", 0), -EINVAL);
+	GTC_EXPECT_STR(err,
+		"outer: visp_tap0 has one argument, iface=NAME, not "
+		"\"iface=dps-free0,remote=eth0\"");
+	GTC_EXPECT_INT(parse("visp_tap0,mac=fixed", 0), -EINVAL);
+	GTC_EXPECT_INT(parse("visp_tap_with_a_name_that_is_too_long", 0), -EINVAL);
 }
 
 GTC_TEST(device, queues_become_arguments)

@@ -46,7 +46,7 @@ network() {
 	ip netns exec "$C" ethtool -K wan0 tx off >/dev/null
 }
 
-inner=net_tap0,iface=visp0
+inner=visp_tap0,iface=visp0
 
 # Write dataplane.conf: the outer port's devargs, then more lines.
 configure() {
@@ -124,6 +124,7 @@ refused() {
 case ${1-} in
 af_packet)
 	network
+	inner=net_tap0,iface=visp0 # the other ports' runs have our own
 	configure net_af_packet0,iface=out0
 	start
 	play ping move ping big broken successor leave
