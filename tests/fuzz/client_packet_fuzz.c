@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the client parses by itself besides the wire library's formats: framing, the TCP options of
-// inner packets, resolv.conf, and instance files.
+// What the client parses by itself besides the wire library's formats: framing, pieces of packets,
+// the TCP options of inner packets, resolv.conf, and instance files.
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 
 #include "client/data.h"
 #include "client/dns.h"
+#include "client/fragment.h"
 #include "client/inner.h"
 #include "client/instance.h"
 
@@ -34,6 +35,36 @@ static void framing(const uint8_t *data, size_t size, enum cfg_comp comp)
 			abort();
 	}
 	free(buf);
+}
+
+// Pieces of two sessions, each behind a byte that says how long it is. What comes out was held.
+static void pieces(const uint8_t *data, size_t size)
+{
+	const struct vc_key key[2] = { { .session = 1 }, { .session = 2 } };
+	struct vc_data d = { 0 };
+	uint8_t copy[256];
+
+	if (vc_data_defrag_init(&d, 600) < 0)
+		return;
+	while (size > 1) {
+		size_t len = data[0] < size - 1 ? data[0] : size - 1;
+		struct vc_opened packet = { .plain = copy, .len = len };
+
+		memcpy(copy, data + 1, len);
+		d.now_ms += 700;
+		if (vc_data_defrag(&d, &key[len % 2], &packet) == 0) {
+			uint8_t sum = 0;
+
+			if (packet.len > 600 + OVPN_COMPRESS_OVERHEAD_MAX)
+				abort();
+			for (size_t i = 0; i < packet.len; i++)
+				sum ^= packet.plain[i];
+			copy[0] = sum; // so that each byte is read
+		}
+		data += len + 1;
+		size -= len + 1;
+	}
+	vc_data_done(&d);
 }
 
 static void clamp(const uint8_t *data, size_t size)
@@ -65,6 +96,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	for (int comp = CFG_COMP_NONE; comp <= CFG_COMP_STUB_V2; comp++)
 		framing(data, size, (enum cfg_comp)comp);
+	pieces(data, size);
 	clamp(data, size);
 	resolv_conf(data, size);
 	(void)vc_instance_parse((const char *)data, size, &note);
