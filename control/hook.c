@@ -15,7 +15,6 @@
 #include "control/hook_helper.h"
 #include "control/log.h"
 
-#define WAITING_MAX 1024u // requests under way; more clients are asked to come back
 #define ANSWERS_MAX 64u // taken in one go, before others get their turn
 
 // A request until its last answer.
@@ -95,7 +94,7 @@ int ctl_hooks_ask(struct ctl_hooks *hooks, struct ctl_peer *peer, struct ctl_hoo
 
 	if (h == NULL || h->fd < 0)
 		return -ENOTCONN;
-	if (hooks->waiting >= WAITING_MAX)
+	if (hooks->waiting >= CTL_HOOK_JOBS) // more clients are asked to come back
 		return -EBUSY;
 	request->id = ++hooks->id;
 	if (ctl_hook_build(request, hooks->out, sizeof(hooks->out), &len) < 0)

@@ -20,6 +20,7 @@
 #include "control/privs.h"
 
 #define LOOK_MS 50 // how often the files of deferred answers are looked at
+#define LOOK_SHARE 4 // at most one part in five of the time, however many they are
 #define REST_MS 1000
 
 struct helper {
@@ -29,6 +30,8 @@ struct helper {
 	int signals;
 	pid_t daemon_pid;
 	uint64_t start_s;
+	uint64_t look_ms; // when the files of deferred answers are looked at next
+	unsigned programs; // jobs with a pid
 	struct ctl_hook_job jobs[CTL_HOOK_JOBS];
 	uint8_t buf[CTL_HOOK_MESSAGE_MAX];
 	char text[CTL_HOOK_ANSWER_MAX];
@@ -56,10 +59,12 @@ static void send_error(struct helper *h, uint64_t id, const char *text)
 	send_answer(h, &m, id);
 }
 
-static void end_job(struct ctl_hook_job *job)
+static void end_job(struct helper *h, struct ctl_hook_job *job)
 {
-	if (job->pid > 0)
+	if (job->pid > 0) {
 		(void)kill(-job->pid, SIGKILL); // it may have ended this moment
+		h->programs--;
+	}
 	ctl_hook_clear(job);
 	// A program that was killed is still to be reaped; waitpid() finds no job for it then.
 	*job = (struct ctl_hook_job){ 0 };
@@ -76,11 +81,18 @@ static struct ctl_hook_job *free_job(struct helper *h)
 	return NULL;
 }
 
+// Requests are taken only when they can be worked at. One whose program has ended and who decides
+// later costs a place in the table, but isn't a program at work.
+static bool has_room(struct helper *h)
+{
+	return h->programs < CTL_HOOK_PROGRAMS && free_job(h) != NULL;
+}
+
 static void cancel(struct helper *h, uint64_t id)
 {
 	for (unsigned i = 0; i < CTL_HOOK_JOBS; i++) {
 		if (h->jobs[i].used && h->jobs[i].id == id)
-			end_job(&h->jobs[i]);
+			end_job(h, &h->jobs[i]);
 	}
 }
 
@@ -103,6 +115,7 @@ static void start(struct helper *h, const struct ctl_hook_message *m)
 		return;
 	}
 	job->used = true;
+	h->programs++;
 }
 
 // Returns false at the end of the connection.
@@ -136,12 +149,13 @@ static void on_end(struct helper *h, pid_t pid, int status)
 
 		if (!job->used || job->pid != pid)
 			continue;
-		bool decided = ctl_hook_ended(job, status, h->text, &m);
+		bool decided = ctl_hook_ended(job, status, h->text, &m); // its pid is gone
 
+		h->programs--;
 		if (m.what != 0)
 			send_answer(h, &m, job->id);
 		if (decided)
-			end_job(job);
+			end_job(h, job);
 		return;
 	}
 }
@@ -165,16 +179,32 @@ static void look(struct helper *h, struct ctl_hook_job *job, uint64_t now_ms)
 
 	if (now_ms >= job->deadline_ms) {
 		send_error(h, job->id, "the program took too long");
-		end_job(job);
+		end_job(h, job);
 		return;
 	}
-	if (!job->deferred)
+	if (!job->deferred || now_ms < h->look_ms)
 		return;
 	decided = ctl_hook_look(job, h->text, &m);
 	if (m.what != 0)
 		send_answer(h, &m, job->id);
 	if (decided)
-		end_job(job);
+		end_job(h, job);
+}
+
+static void look_all(struct helper *h)
+{
+	uint64_t now = ctl_now_ms();
+	bool due = now >= h->look_ms;
+
+	for (unsigned i = 0; i < CTL_HOOK_JOBS; i++) {
+		if (h->jobs[i].used)
+			look(h, &h->jobs[i], now);
+	}
+	if (due) {
+		uint64_t end = ctl_now_ms();
+
+		h->look_ms = end + LOOK_MS + LOOK_SHARE * (end - now);
+	}
 }
 
 static int rest_ms(const struct helper *h)
@@ -191,24 +221,17 @@ static _Noreturn void run(struct helper *h)
 	struct pollfd fds[2];
 
 	for (;;) {
-		uint64_t now;
-
-		fds[0] = (struct pollfd){ .fd = free_job(h) != NULL ? h->sock : -1,
-			.events = POLLIN };
+		fds[0] = (struct pollfd){ .fd = has_room(h) ? h->sock : -1, .events = POLLIN };
 		fds[1] = (struct pollfd){ .fd = h->signals, .events = POLLIN };
 		(void)poll(fds, 2, rest_ms(h)); // an interruption is as good as a time-out
 		reap(h);
 		if ((fds[0].revents & (POLLIN | POLLHUP)) != 0 && !receive(h))
 			break;
-		now = ctl_now_ms();
-		for (unsigned i = 0; i < CTL_HOOK_JOBS; i++) {
-			if (h->jobs[i].used)
-				look(h, &h->jobs[i], now);
-		}
+		look_all(h);
 	}
 	for (unsigned i = 0; i < CTL_HOOK_JOBS; i++) {
 		if (h->jobs[i].used)
-			end_job(&h->jobs[i]);
+			end_job(h, &h->jobs[i]);
 	}
 	_exit(0);
 }

@@ -7,7 +7,8 @@
 
 struct cfg_server;
 
-#define CTL_HOOK_JOBS 64u // programs at a time; further requests wait in the socket
+#define CTL_HOOK_JOBS 1024u // requests under way, most of them waiting for a deferred answer
+#define CTL_HOOK_PROGRAMS 64u // programs at a time; further requests wait in the socket
 
 // Fork a helper: for programs, with the user of `user`, or for PAM, which needs root's rights.
 // Before threads are made and rights are dropped. The helper ends with this process.
