@@ -20,6 +20,7 @@
 #define CFG_PORT_DEFAULT 1194
 #define CFG_MAX_CLIENTS_DEFAULT 1024
 #define CFG_LISTENS_MAX 16 // addresses and ports on which clients are served
+#define CFG_TUNNELS_MAX 4096 // static-key tunnels
 #define CFG_POOL6_MAX (1u << 20) // IPv6 addresses that are leased at most
 
 enum cfg_mobility {

@@ -14,7 +14,6 @@
 #include "config/cipher.h"
 #include "protocol/cipher.h"
 
-#define TUNNELS_MAX 65536
 #define TUNNEL_PATH_MAX 512
 
 // The directive that gave the key, as a line for messages.
@@ -81,7 +80,8 @@ void cfg_static_finish(struct cfg_client_parse *p, const struct cfg_lines *lines
 
 static int add_tunnel(struct cfg_server *cfg, struct cfg_client *tunnel)
 {
-	int rc = cfg_mem_grow(cfg->mem, &cfg->tunnels, cfg->n_tunnels, TUNNELS_MAX, sizeof(tunnel));
+	int rc = cfg_mem_grow(
+		cfg->mem, &cfg->tunnels, cfg->n_tunnels, CFG_TUNNELS_MAX, sizeof(tunnel));
 
 	if (rc == 0)
 		cfg->tunnels[cfg->n_tunnels++] = tunnel;
@@ -123,6 +123,10 @@ static void load_file(struct cfg_server_parse *p, const struct cfg_line *l, cons
 	int rc = cfg_lines_init(&lines);
 
 	said.argv[1] = path;
+	if (rc == 0 && p->cfg->n_tunnels == CFG_TUNNELS_MAX) {
+		(void)cfg_fail(a, l, "'tunnel': more than %d of them", CFG_TUNNELS_MAX);
+		goto done;
+	}
 	if (rc == 0)
 		rc = cfg_lines_add_file(&lines, path, &err);
 	if (rc < 0) {
@@ -219,10 +223,6 @@ void cfg_tunnels_finish(struct cfg_server_parse *p)
 		const struct cfg_line l = secret_line(&cfg->tunnels[i]->tls);
 		const char *other = port_clash(cfg, i);
 
-		if (cfg->n_listens + i >= CFG_LISTENS_MAX)
-			(void)cfg_fail(&p->a, &l,
-				"more than %d tunnels and listening addresses together",
-				CFG_LISTENS_MAX);
 		if (!has_address(cfg, cfg->tunnels[i]))
 			(void)cfg_fail(&p->a, &l,
 				"a tunnel needs the address that it is reached at: say 'local "

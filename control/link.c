@@ -37,7 +37,8 @@ static void put_addr(struct shm_addr *dst, const struct cfg_addr *src)
 	memcpy(dst->bytes, src->bytes, sizeof(dst->bytes));
 }
 
-static_assert(CFG_LISTENS_MAX <= SHM_LISTEN_MAX, "every listener has a place in the greeting");
+static_assert(CFG_LISTENS_MAX <= SHM_LISTEN_MAX && CFG_TUNNELS_MAX <= SHM_TUNNELS_MAX,
+	"every listener has a place in the greeting");
 
 static void put_subnet(
 	struct shm_hello *h, const struct cfg_addr *network, const struct cfg_addr *server)
@@ -54,7 +55,7 @@ static void put_subnet(
 
 static void make_hello(struct ctl_link *link, const struct cfg_server *cfg)
 {
-	struct shm_hello *h = &link->hello;
+	struct shm_hello *h = &link->said.hello;
 	size_t len = strlen(link->ctl->options) + 1;
 
 	*h = (struct shm_hello){
@@ -73,7 +74,7 @@ static void make_hello(struct ctl_link *link, const struct cfg_server *cfg)
 		put_addr(&l->addr, &cfg->listens[i].addr);
 		l->port_be = __builtin_bswap16(cfg->listens[i].port);
 	}
-	ctl_tunnels_listen(link->ctl, h);
+	ctl_tunnels_listen(link->ctl, &link->said);
 	put_subnet(h, &cfg->network, &cfg->address);
 	put_subnet(h, &cfg->network6, &cfg->address6);
 	if (cfg->block_ipv6)
@@ -394,17 +395,18 @@ static int greet(struct ctl_link *link)
 	int fds[3];
 	unsigned n = 0;
 
-	link->hello.flags &= ~(uint32_t)(SHM_HELLO_HAS_CONTROL | SHM_HELLO_HAS_TABLES);
+	link->said.hello.flags &= ~(uint32_t)(SHM_HELLO_HAS_CONTROL | SHM_HELLO_HAS_TABLES);
 	if (link->control_fd >= 0) {
-		link->hello.flags |= SHM_HELLO_HAS_CONTROL;
+		link->said.hello.flags |= SHM_HELLO_HAS_CONTROL;
 		fds[n++] = link->control_fd;
 	}
 	if (link->sessions_fd >= 0 && link->keys_fd >= 0) {
-		link->hello.flags |= SHM_HELLO_HAS_TABLES;
+		link->said.hello.flags |= SHM_HELLO_HAS_TABLES;
 		fds[n++] = link->sessions_fd;
 		fds[n++] = link->keys_fd;
 	}
-	return shm_send(link->sock, &link->hello, sizeof(link->hello), fds, n);
+	return shm_send(
+		link->sock, &link->said, shm_greeting_len(link->said.hello.tunnels), fds, n);
 }
 
 static void retry_cb(uv_timer_t *timer)
@@ -449,7 +451,7 @@ int ctl_link_init(struct ctl_link *link, struct ctl *ctl)
 	(void)uv_check_init(ctl->loop, &link->check);
 	(void)uv_idle_init(ctl->loop, &link->idle);
 	make_hello(link, ctl->cfg);
-	return shm_hello_check(&link->hello, sizeof(link->hello));
+	return shm_greeting_check(&link->said, shm_greeting_len(link->said.hello.tunnels));
 }
 
 void ctl_link_start(struct ctl_link *link)

@@ -42,7 +42,7 @@ struct ctl_link {
 	char refusal[sizeof(((struct shm_refused *)NULL)->text)]; // the last, said once; "": none
 	unsigned closing; // handles that are being closed before the next attempt
 
-	struct shm_hello hello; // what we say, made once from the configuration
+	struct shm_greeting said; // what we say, made once from the configuration
 	struct shm_welcome welcome; // the last answer
 	int sessions_fd; // kept for a dataplane that is started anew
 	int keys_fd;

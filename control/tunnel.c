@@ -104,14 +104,14 @@ static void local_of(const struct ctl *ctl, const struct ctl_tunnel *t, struct s
 	put_addr(ret_addr, r->local.family != AF_UNSPEC ? &r->local : &ctl->cfg->listens[0].addr);
 }
 
-void ctl_tunnels_listen(const struct ctl *ctl, struct shm_hello *hello)
+void ctl_tunnels_listen(const struct ctl *ctl, struct shm_greeting *said)
 {
 	for (size_t i = 0; ctl->tunnels != NULL && i < ctl->cfg->n_tunnels; i++) {
 		struct shm_listen *l;
 
-		if (hello->listens == SHM_LISTEN_MAX)
+		if (said->hello.tunnels == SHM_TUNNELS_MAX)
 			return; // config has checked that there is room
-		l = &hello->listen[hello->listens++];
+		l = &said->tunnel[said->hello.tunnels++];
 		local_of(ctl, &ctl->tunnels[i], &l->addr);
 		l->port_be = __builtin_bswap16(ctl->cfg->tunnels[i]->remotes[0].lport);
 	}
@@ -171,6 +171,13 @@ static void on_made(struct ctl *ctl, struct ctl_peer *peer, const struct shm_cmd
 		t->cfg->tls.auth);
 }
 
+// IP and UDP headers around a tunnel's datagrams; our own address says the family, as the peer's
+// may be unknown.
+static uint32_t outer_headers(const struct shm_addr *local)
+{
+	return local->family == AF_INET6 ? 48 : 28;
+}
+
 static void fill_install(
 	const struct ctl *ctl, const struct ctl_tunnel *t, struct shm_cmd_install *in)
 {
@@ -193,11 +200,13 @@ static void fill_install(
 	if (t->cfg->floats || r->host == NULL)
 		in->dir_flags |= SHM_DIR_MOBILITY;
 	in->compress = (uint8_t)shape.compress;
-	in->fragment_max = (uint16_t)(r->fragment - (r->fragment_mtu ? 28 : 0));
+	in->fragment_max = (uint16_t)(r->fragment -
+		(r->fragment_mtu ? outer_headers(&in->endpoint.local) : 0));
 	in->ping_interval_ms = t->cfg->tunnel.ping_s * 1000;
 	in->tun_mtu = (uint16_t)r->tun_mtu;
 	if (mss != 0 && !r->mssfix_fixed)
-		mss = ovpn_data_mss(&shape, mss, r->mssfix_mtu ? 28 : 0);
+		mss = ovpn_data_mss(
+			&shape, mss, r->mssfix_mtu ? outer_headers(&in->endpoint.local) : 0);
 	in->mss4 = (uint16_t)mss;
 	in->mss6 = (uint16_t)(mss > 20 ? mss - 20 : 0);
 	(void)snprintf(in->name, sizeof(in->name), "static-key port %u", r->lport);

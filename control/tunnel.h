@@ -9,7 +9,7 @@
 
 struct ctl;
 struct ctl_tunnel;
-struct shm_hello;
+struct shm_greeting;
 
 // Read the keys, while files can be read. Returns 0, or -errno with the reason logged.
 int ctl_tunnels_load(struct ctl *ctl);
@@ -18,7 +18,7 @@ int ctl_tunnels_load(struct ctl *ctl);
 void ctl_tunnels_done(struct ctl *ctl);
 
 // Add the tunnels' ports to what the dataplane is told to listen on.
-void ctl_tunnels_listen(const struct ctl *ctl, struct shm_hello *hello);
+void ctl_tunnels_listen(const struct ctl *ctl, struct shm_greeting *said);
 
 // The dataplane has a new table, or lost sessions: find out which tunnels have to be made again.
 void ctl_tunnels_check(struct ctl *ctl);

@@ -38,6 +38,7 @@ struct dp_next_hops; // neighbour and route tables; dataplane/route.h
 struct dp_sid_index; // dataplane/sid_index.h
 struct dp_legacy; // dataplane/legacy.h
 struct dp_legacy_core;
+struct dp_tunnel_ports;
 
 enum dp_port_flag {
 	DP_PORT_OUTER = 1u << 0, // carries datagrams of clients
@@ -74,6 +75,7 @@ struct dp_config {
 	uint16_t listens;
 	uint16_t subnets;
 	struct shm_listen listen[SHM_LISTEN_MAX];
+	struct dp_tunnel_ports *ports; // of static-key tunnels; NULL: there are none
 	struct shm_subnet subnet[SHM_SUBNETS_MAX];
 	uint16_t tun_mtu; // bytes
 	uint16_t occ_len; // NUL included

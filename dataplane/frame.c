@@ -80,7 +80,7 @@ bool dp_is_listener(
 		if (memcmp(l->addr.bytes, addr, len) == 0 || memcmp(l->addr.bytes, any, len) == 0)
 			return true;
 	}
-	return false;
+	return config->ports != NULL && dp_tunnel_ports_has(config->ports, family, addr, port_be);
 }
 
 bool dp_endpoint_allowed(struct dp_worker *w, const struct shm_endpoint *ep)
@@ -97,6 +97,9 @@ bool dp_endpoint_allowed(struct dp_worker *w, const struct shm_endpoint *ep)
 		if (memcmp(&config->listen[i].addr, &ep->remote, sizeof(ep->remote)) == 0)
 			return false;
 	}
+	if (config->ports != NULL &&
+		dp_tunnel_ports_at(config->ports, ep->remote.family, ep->remote.bytes))
+		return false;
 	return config->tunnel == NULL || dp_tunnel_index_subnet(config->tunnel, &ep->remote) < 0;
 }
 

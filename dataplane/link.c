@@ -66,7 +66,6 @@ static void refuse(struct dp_peer *p, const char *fmt, ...)
 // ---- Descriptors of a greeting ---------------------------------------------------------------
 
 struct greeting {
-	struct shm_hello hello;
 	int control; // each -1 when it didn't come
 	int sessions;
 	int keys;
@@ -79,21 +78,23 @@ static void greeting_close(struct greeting *g)
 	shm_close_all(fds, HELLO_FDS);
 }
 
-// Receive and check one HELLO. Returns 0 or -errno; on failure no descriptor is left.
-static int receive(int fd, struct greeting *ret)
+// Receive and check one HELLO, into link->said. Returns 0 or -errno; on failure no descriptor is
+// left.
+static int receive(struct dp_link *link, int fd, struct greeting *ret)
 {
+	const struct shm_hello *hello = &link->said.hello;
 	struct greeting g = { .control = -1, .sessions = -1, .keys = -1 };
 	int fds[HELLO_FDS];
 	unsigned n, want = 0;
 	size_t len;
 	int rc;
 
-	rc = shm_recv(fd, &g.hello, sizeof(g.hello), &len, fds, HELLO_FDS, &n);
+	rc = shm_recv(fd, &link->said, sizeof(link->said), &len, fds, HELLO_FDS, &n);
 	if (rc < 0)
 		return rc;
-	rc = shm_hello_check(&g.hello, len);
-	want += (g.hello.flags & SHM_HELLO_HAS_CONTROL) != 0 ? 1 : 0;
-	want += (g.hello.flags & SHM_HELLO_HAS_TABLES) != 0 ? 2 : 0;
+	rc = shm_greeting_check(&link->said, len);
+	want += (hello->flags & SHM_HELLO_HAS_CONTROL) != 0 ? 1 : 0;
+	want += (hello->flags & SHM_HELLO_HAS_TABLES) != 0 ? 2 : 0;
 	if (rc == 0 && n != want)
 		rc = -EINVAL;
 	if (rc < 0) {
@@ -101,9 +102,9 @@ static int receive(int fd, struct greeting *ret)
 		return rc;
 	}
 	n = 0;
-	if ((g.hello.flags & SHM_HELLO_HAS_CONTROL) != 0)
+	if ((hello->flags & SHM_HELLO_HAS_CONTROL) != 0)
 		g.control = fds[n++];
-	if ((g.hello.flags & SHM_HELLO_HAS_TABLES) != 0) {
+	if ((hello->flags & SHM_HELLO_HAS_TABLES) != 0) {
 		g.sessions = fds[n++];
 		g.keys = fds[n++];
 	}
@@ -233,12 +234,12 @@ static void admit(struct dp_link *link, struct greeting *g)
 		refuse(p, "another visp-control (pid %d) is connected", link->control.cred.pid);
 		return;
 	}
-	rc = dp_serve_apply(link->serve, &g->hello, err, sizeof(err));
+	rc = dp_serve_apply(link->serve, &link->said.hello, link->said.tunnel, err, sizeof(err));
 	if (rc < 0) {
 		refuse(p, "%s", err);
 		return;
 	}
-	shm_saved_write(link->table->saved, &g->hello);
+	shm_saved_write(link->table->saved, &link->said.hello);
 	keep_control(link, g);
 	rc = connect_rings(link, p);
 	if (rc < 0) {
@@ -273,7 +274,7 @@ static void stranger_ready(void *arg, uint32_t events)
 {
 	struct dp_peer *p = arg;
 	struct greeting g;
-	int rc = receive(p->watch.fd, &g);
+	int rc = receive(p->link, p->watch.fd, &g);
 
 	(void)events;
 	if (rc == -EAGAIN)
@@ -298,7 +299,7 @@ static void control_ready(void *arg, uint32_t events)
 	struct dp_link *link = p->link;
 	struct greeting g;
 	char err[200];
-	int rc = receive(p->watch.fd, &g);
+	int rc = receive(p->link, p->watch.fd, &g);
 
 	(void)events;
 	if (rc == -EAGAIN)
@@ -307,11 +308,11 @@ static void control_ready(void *arg, uint32_t events)
 		disconnect(link, rc == -ECONNRESET ? "it ended" : greeting_error(rc));
 		return;
 	}
-	rc = dp_serve_apply(link->serve, &g.hello, err, sizeof(err));
+	rc = dp_serve_apply(link->serve, &link->said.hello, link->said.tunnel, err, sizeof(err));
 	if (rc < 0) {
 		dp_log(DP_LOG_NOTICE, "control's new configuration has no effect: %s", err);
 	} else {
-		shm_saved_write(link->table->saved, &g.hello);
+		shm_saved_write(link->table->saved, &link->said.hello);
 		keep_control(link, &g);
 	}
 	greeting_close(&g);
@@ -420,7 +421,7 @@ bool dp_link_wait(struct dp_link *link, unsigned timeout_ms, int fds[2])
 			(void)accept_stranger(link); // else the next one
 			continue;
 		}
-		rc = receive(fd, &g);
+		rc = receive(link, fd, &g);
 		if (rc < 0) {
 			if (rc != -ECONNRESET && rc != -EAGAIN)
 				refuse(&link->stranger, "%s", greeting_error(rc));
@@ -428,7 +429,6 @@ bool dp_link_wait(struct dp_link *link, unsigned timeout_ms, int fds[2])
 			continue;
 		}
 		keep_control(link, &g);
-		link->early = g.hello;
 		link->have_early = true;
 		fds[0] = g.sessions;
 		fds[1] = g.keys;
@@ -463,7 +463,6 @@ int dp_link_start(struct dp_link *link, struct dp_core *core, struct shm_table *
 	if (link->stranger.watch.fd >= 0)
 		rc = dp_loop_add(loop, &link->stranger.watch, EPOLLIN);
 	if (rc == 0 && link->have_early && link->stranger.watch.fd >= 0) {
-		early.hello = link->early;
 		admit(link, &early);
 	}
 	return rc;

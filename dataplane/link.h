@@ -34,9 +34,8 @@ struct dp_link {
 	struct dp_watch listener;
 	struct dp_peer stranger;
 	struct dp_peer control;
-	// A greeting that came before there was a core (dp_link_wait).
-	struct shm_hello early;
-	bool have_early;
+	struct shm_greeting said; // received last, checked
+	bool have_early; // it came before there was a core (dp_link_wait)
 	int control_fd; // control's own memfd, kept for the next control; -1: none
 	uint64_t control_size; // bytes
 

@@ -16,6 +16,7 @@
 #include <rte_mbuf.h>
 #include <rte_udp.h>
 
+#include "dataplane/tunnel_ports.h"
 #include "dataplane/worker.h"
 #include "protocol/data_packet.h"
 #include "shm/layout.h"
@@ -203,7 +204,8 @@ static inline bool dp_frame_is_from(struct rte_mbuf *m, const struct shm_endpoin
 static_assert(offsetof(struct shm_endpoint, local_port_be) ==
 		offsetof(struct shm_endpoint, remote_port_be) + 2,
 	"compared as one number");
-// True for one of our UDP addresses. addr: 4 or 16 bytes, network order.
+// True for one of our UDP addresses, those of static-key tunnels behind the others. addr: 4 or 16
+// bytes, network order.
 bool dp_is_listener(
 	const struct dp_config *config, uint16_t family, const void *addr, uint16_t port_be);
 
@@ -219,7 +221,8 @@ static inline bool dp_is_listener4(
 			(own == addr_be || own == INADDR_ANY))
 			return true;
 	}
-	return false;
+	return config->ports != NULL &&
+		dp_tunnel_ports_has(config->ports, AF_INET, &addr_be, port_be);
 }
 // True when a client may be at this address (C16).
 bool dp_endpoint_allowed(struct dp_worker *w, const struct shm_endpoint *ep);

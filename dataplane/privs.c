@@ -36,6 +36,16 @@ void dp_privs_no_dumps(void)
 		dp_log(DP_LOG_NOTICE, "core dumps stay possible: %s", strerror(errno));
 }
 
+void dp_privs_many_files(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return; // what is said when one can't be opened is enough
+	files.rlim_cur = files.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &files); // as above
+}
+
 // ---- Janitor ---------------------------------------------------------------------------------
 
 // Read paths until the other end closes; nothing else in here, so nothing can go wrong as root.

@@ -12,6 +12,9 @@
 // Nothing of this process' memory reaches a core dump. Before anything secret is mapped.
 void dp_privs_no_dumps(void);
 
+// As many descriptors as root may have: a static-key tunnel takes one. Before rights are dropped.
+void dp_privs_many_files(void);
+
 // A child that stays root and removes files at the end, for a process that has become somebody
 // else. Only made when drop-privileges is set.
 struct dp_janitor {

@@ -14,7 +14,14 @@
 #include "dataplane/address.h"
 #include "dataplane/index_tunnel.h"
 #include "dataplane/log.h"
+#include "dataplane/tunnel_ports.h"
 #include "dataplane/xdp.h"
+
+// A UDP address and the socket that is bound to it.
+struct dp_bound {
+	struct shm_listen listen;
+	int fd;
+};
 
 // A configuration on its way out.
 struct dp_retired {
@@ -98,57 +105,72 @@ static int bind_quiet(const struct shm_listen *l)
 static int find_bound(const struct dp_serve *serve, const struct shm_listen *l)
 {
 	for (unsigned i = 0; i < serve->n_bound; i++) {
-		if (same_listen(&serve->bound[i], l))
-			return serve->bound_fd[i];
+		if (same_listen(&serve->bound[i].listen, l))
+			return serve->bound[i].fd;
 	}
 	return -1;
 }
 
-static void close_new(
-	const struct dp_serve *serve, const struct shm_listen *l, const int *fds, unsigned n)
+// Close those of a new list that the present one hasn't.
+static void close_new(const struct dp_serve *serve, const struct dp_bound *bound, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
-		if (find_bound(serve, &l[i]) < 0)
-			(void)close(fds[i]); // never carried anything
+		if (find_bound(serve, &bound[i].listen) < 0)
+			(void)close(bound[i].fd); // never carried anything
 	}
 }
 
-// Sockets for all listeners; those that are bound already are kept.
+// Sockets for all addresses; those that are bound already are kept.
 static int bind_all(
-	struct dp_serve *serve, const struct shm_hello *hello, int *fds, char *err, size_t err_size)
+	struct dp_serve *serve, struct dp_bound *bound, unsigned n, char *err, size_t err_size)
 {
 	char text[DP_ADDRESS_TEXT];
 
-	for (unsigned i = 0; i < hello->listens; i++) {
-		const struct shm_listen *l = &hello->listen[i];
+	for (unsigned i = 0; i < n; i++) {
+		const struct shm_listen *l = &bound[i].listen;
+		int fd = find_bound(serve, l);
 
-		fds[i] = find_bound(serve, l);
-		if (fds[i] < 0)
-			fds[i] = bind_quiet(l);
-		if (fds[i] >= 0)
+		if (fd < 0)
+			fd = bind_quiet(l);
+		bound[i].fd = fd;
+		if (fd >= 0)
 			continue;
 		(void)snprintf(err, err_size, "UDP port %u of %s: %s", ntohs(l->port_be),
 			dp_address_text(&l->addr, text),
-			fds[i] == -EADDRINUSE ? "another program uses it" : strerror(-fds[i]));
-		close_new(serve, hello->listen, fds, i);
-		return fds[i];
+			fd == -EADDRINUSE ? "another program uses it" : strerror(-fd));
+		close_new(serve, bound, i);
+		return fd;
 	}
 	return 0;
 }
 
-static void adopt_bound(struct dp_serve *serve, const struct shm_hello *hello, const int *fds)
+static void adopt_bound(struct dp_serve *serve, struct dp_bound *bound, unsigned n)
 {
-	for (unsigned i = 0; i < serve->n_bound; i++) {
-		bool kept = false;
+	struct dp_serve before = *serve;
 
-		for (unsigned k = 0; k < hello->listens; k++)
-			kept |= fds[k] == serve->bound_fd[i];
-		if (!kept)
-			(void)close(serve->bound_fd[i]); // never carried anything
+	serve->bound = bound;
+	serve->n_bound = n;
+	for (unsigned i = 0; i < before.n_bound; i++) {
+		if (find_bound(serve, &before.bound[i].listen) < 0)
+			(void)close(before.bound[i].fd); // never carried anything
 	}
-	serve->n_bound = hello->listens;
-	memcpy(serve->bound, hello->listen, sizeof(serve->bound));
-	memcpy(serve->bound_fd, fds, hello->listens * sizeof(fds[0]));
+	free(before.bound);
+}
+
+// What is to be bound: where clients are served, and the tunnels. NULL: out of memory.
+static struct dp_bound *list_bound(
+	const struct shm_hello *hello, const struct shm_listen *tunnel, unsigned *ret_n)
+{
+	unsigned n = hello->listens + hello->tunnels;
+	struct dp_bound *bound = calloc(n > 0 ? n : 1, sizeof(*bound));
+
+	for (unsigned i = 0; bound != NULL && i < n; i++) {
+		bound[i].listen =
+			i < hello->listens ? hello->listen[i] : tunnel[i - hello->listens];
+		bound[i].fd = -1;
+	}
+	*ret_n = n;
+	return bound;
 }
 
 // Does the kernel see the frames of the outer port as well?
@@ -165,8 +187,16 @@ static bool same_subnets(const struct dp_config *c, const struct shm_hello *hell
 		memcmp(c->subnet, hello->subnet, hello->subnets * sizeof(c->subnet[0])) == 0;
 }
 
-static struct dp_config *make_config(
-	struct dp_serve *serve, const struct shm_hello *hello, const struct dp_config *old)
+static struct dp_config *free_config(struct dp_config *c)
+{
+	if (c != NULL)
+		(void)dp_tunnel_ports_free(c->ports); // always NULL
+	free(c);
+	return NULL;
+}
+
+static struct dp_config *make_config(struct dp_serve *serve, const struct shm_hello *hello,
+	const struct shm_listen *tunnel, const struct dp_config *old)
 {
 	struct dp_core *core = serve->core;
 	struct dp_config *c = calloc(1, sizeof(*c));
@@ -182,15 +212,18 @@ static struct dp_config *make_config(
 	c->tun_mtu = hello->tun_mtu;
 	c->occ_len = hello->occ_len;
 	memcpy(c->occ, hello->occ, sizeof(c->occ));
+	if (hello->tunnels > 0) {
+		c->ports = dp_tunnel_ports_create(tunnel, hello->tunnels);
+		if (c->ports == NULL)
+			return free_config(c);
+	}
 	if (old != NULL && same_subnets(old, hello)) {
 		c->tunnel = old->tunnel;
 		return c;
 	}
 	c->tunnel = dp_tunnel_index_create(c->subnet, c->subnets);
-	if (c->tunnel == NULL) {
-		free(c);
-		return NULL;
-	}
+	if (c->tunnel == NULL)
+		return free_config(c);
 	dp_tunnel_index_fill(c->tunnel, core->dir, core->session, core->sessions);
 	return c;
 }
@@ -201,20 +234,21 @@ static void free_retired(void *arg)
 
 	if (retired->with_tunnel)
 		(void)dp_tunnel_index_free(retired->config->tunnel); // always NULL
-	free(retired->config);
+	(void)free_config(retired->config); // always NULL
 	free(retired);
 }
 
-static int publish(struct dp_serve *serve, const struct shm_hello *hello)
+static int publish(
+	struct dp_serve *serve, const struct shm_hello *hello, const struct shm_listen *tunnel)
 {
 	struct dp_core *core = serve->core;
 	struct dp_config *old = atomic_load_explicit(&core->config, memory_order_relaxed);
 	struct dp_retired *retired = malloc(sizeof(*retired));
-	struct dp_config *config = make_config(serve, hello, old);
+	struct dp_config *config = make_config(serve, hello, tunnel, old);
 
 	if (retired == NULL || config == NULL) {
 		free(retired);
-		free(config);
+		(void)free_config(config); // always NULL
 		return -ENOMEM;
 	}
 	atomic_store_explicit(&core->config, config, memory_order_release);
@@ -257,30 +291,38 @@ static void set_inner_interface(struct dp_serve *serve, const struct shm_hello *
 	}
 }
 
-int dp_serve_apply(
-	struct dp_serve *serve, const struct shm_hello *hello, char *err, size_t err_size)
+int dp_serve_apply(struct dp_serve *serve, const struct shm_hello *hello,
+	const struct shm_listen *tunnel, char *err, size_t err_size)
 {
-	int fds[SHM_LISTEN_MAX];
-	int rc;
+	struct dp_bound *bound = NULL;
+	unsigned n = 0;
+	int rc = -ENOMEM;
 
+	(void)snprintf(err, err_size, "out of memory");
 	if (kernel_sees(serve)) {
-		rc = bind_all(serve, hello, fds, err, err_size);
+		bound = list_bound(hello, tunnel, &n);
+		if (bound == NULL)
+			return -ENOMEM;
+		rc = bind_all(serve, bound, n, err, err_size);
 		if (rc < 0)
-			return rc;
+			goto free_bound;
 	}
-	rc = publish(serve, hello);
-	if (rc < 0) {
-		(void)snprintf(err, err_size, "out of memory");
-		if (kernel_sees(serve))
-			close_new(serve, hello->listen, fds, hello->listens);
-		return rc;
-	}
+	rc = publish(serve, hello, tunnel);
+	if (rc < 0)
+		goto close_bound;
 	if (kernel_sees(serve))
-		adopt_bound(serve, hello, fds);
+		adopt_bound(serve, bound, n);
 	if (serve->xdp != NULL)
-		dp_xdp_set_listens(serve->xdp, hello->listen, hello->listens);
+		dp_xdp_set_listens(serve->xdp, hello, tunnel);
 	set_inner_interface(serve, hello);
 	return 0;
+
+close_bound:
+	if (bound != NULL)
+		close_new(serve, bound, n);
+free_bound:
+	free(bound);
+	return rc;
 }
 
 void dp_serve_done(struct dp_serve *serve)
@@ -288,12 +330,14 @@ void dp_serve_done(struct dp_serve *serve)
 	struct dp_config *config;
 
 	for (unsigned i = 0; i < serve->n_bound; i++)
-		(void)close(serve->bound_fd[i]); // never carried anything
+		(void)close(serve->bound[i].fd); // never carried anything
+	free(serve->bound);
+	serve->bound = NULL;
 	serve->n_bound = 0;
 	if (serve->core == NULL)
 		return;
 	config = atomic_exchange_explicit(&serve->core->config, NULL, memory_order_acq_rel);
 	if (config != NULL)
 		(void)dp_tunnel_index_free(config->tunnel); // always NULL
-	free(config);
+	(void)free_config(config); // always NULL
 }

@@ -15,24 +15,26 @@
 
 struct dp_xdp;
 
+struct dp_bound;
+
 struct dp_serve {
 	struct dp_core *core;
 	struct dp_grace *grace;
 	struct dp_port_state *ports; // as core->port
 	struct dp_xdp *xdp; // NULL: no port with a program of ours
 	// Bound UDP sockets, so that the kernel sends no ICMP for datagrams that it sees too.
-	struct shm_listen bound[SHM_LISTEN_MAX];
-	int bound_fd[SHM_LISTEN_MAX];
+	struct dp_bound *bound;
 	unsigned n_bound;
 };
 
 void dp_serve_init(struct dp_serve *serve, struct dp_core *core, struct dp_grace *grace,
 	struct dp_port_state *ports, struct dp_xdp *xdp);
 
-// Make a checked greeting effective. On failure everything is as before and err has a text for
-// control. Returns 0, -EADDRINUSE (another program has one of the UDP ports), -ENOMEM.
-int dp_serve_apply(
-	struct dp_serve *serve, const struct shm_hello *hello, char *err, size_t err_size);
+// Make a checked greeting effective. tunnel: the hello->tunnels addresses behind it. On failure
+// everything is as before and err has a text for control. Returns 0, -EADDRINUSE (another program
+// has one of the UDP ports), -ENOMEM.
+int dp_serve_apply(struct dp_serve *serve, const struct shm_hello *hello,
+	const struct shm_listen *tunnel, char *err, size_t err_size);
 
 // Close the sockets; the configuration stays published until dp_serve_done().
 void dp_serve_done(struct dp_serve *serve);

@@ -167,17 +167,17 @@ static enum verdict parse_ip6(struct dp_worker *w, struct rte_mbuf *m, uint32_t 
 static bool is_our_address(const struct dp_worker *w, struct rte_mbuf *m)
 {
 	bool ip6 = dp_meta(m)->flags & DP_META_IP6;
+	uint16_t family = ip6 ? AF_INET6 : AF_INET;
 	const uint8_t *dst = rte_pktmbuf_mtod_offset(m, const uint8_t *,
 		ETH_LEN +
 			(ip6 ? offsetof(struct rte_ipv6_hdr, dst_addr)
 			     : offsetof(struct rte_ipv4_hdr, dst_addr)));
 
 	for (unsigned i = 0; i < w->config->listens; i++) {
-		if (dp_is_listener(
-			    w->config, ip6 ? AF_INET6 : AF_INET, dst, w->config->listen[i].port_be))
+		if (dp_is_listener(w->config, family, dst, w->config->listen[i].port_be))
 			return true;
 	}
-	return false;
+	return w->config->ports != NULL && dp_tunnel_ports_at(w->config->ports, family, dst);
 }
 
 static void meta_reset(struct dp_worker *w, struct rte_mbuf *m)

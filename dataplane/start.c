@@ -24,6 +24,7 @@
 #include "dataplane/wake.h"
 #include "dataplane/worker.h"
 #include "dataplane/xdp.h"
+#include "shm/session.h"
 
 #define ADOPTION_MS 1500u // how long a living control has for bringing the table
 #define FREE_TRIES 200 // times 10 ms
@@ -304,18 +305,40 @@ static int make_core(struct dp_main *m)
 	return core->sid == NULL ? -errno : 0;
 }
 
+// The UDP addresses of the static-key tunnels among the sessions that were left.
+static uint16_t tunnels_left(const struct dp_core *core, struct shm_listen tunnel[SHM_TUNNELS_MAX])
+{
+	struct shm_endpoint ep;
+	uint16_t n = 0;
+
+	for (uint32_t slot = 0; slot < core->sessions && n < SHM_TUNNELS_MAX; slot++) {
+		if (atomic_load_explicit(&core->dir[slot].state, memory_order_relaxed) !=
+				SHM_STATE_LIVE ||
+			(atomic_load_explicit(&core->dir[slot].flags, memory_order_relaxed) &
+				SHM_DIR_STATIC) == 0 ||
+			shm_endpoint_read(&core->session[slot], &ep) < 0 || ep.local_port_be == 0)
+			continue;
+		tunnel[n++] = (struct shm_listen){ .addr = ep.local, .port_be = ep.local_port_be };
+	}
+	return n;
+}
+
 // What the earlier control had said holds until the next one speaks.
 static void restore(struct dp_main *m)
 {
-	struct shm_hello hello;
+	struct shm_greeting *said;
 	char err[200];
 	uint32_t live;
 
 	if (!m->adopted)
 		return;
-	if (shm_saved_read(m->table.saved, &hello) == 0 &&
-		dp_serve_apply(&m->serve, &hello, err, sizeof(err)) < 0)
-		dp_log(DP_LOG_NOTICE, "the earlier configuration has no effect: %s", err);
+	said = calloc(1, sizeof(*said));
+	if (said != NULL && shm_saved_read(m->table.saved, &said->hello) == 0) {
+		said->hello.tunnels = tunnels_left(&m->core, said->tunnel);
+		if (dp_serve_apply(&m->serve, &said->hello, said->tunnel, err, sizeof(err)) < 0)
+			dp_log(DP_LOG_NOTICE, "the earlier configuration has no effect: %s", err);
+	}
+	free(said);
 	live = dp_restore(&m->core);
 	m->link.adopted = live > 0;
 	dp_log(DP_LOG_NOTICE, "took over %u sessions of an earlier dataplane", live);
@@ -441,6 +464,7 @@ int dp_main_start(struct dp_main *m, int eal_argc, char **eal_argv)
 	int rc;
 
 	dp_privs_no_dumps();
+	dp_privs_many_files();
 	rc = dp_main_check(m);
 	if (rc == 0)
 		rc = block_signals(m);

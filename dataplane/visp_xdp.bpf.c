@@ -49,12 +49,13 @@ static __always_inline int same(const __u8 *a, const __u8 *b, __u32 len)
 	return 1;
 }
 
-static __always_inline int is_ours(const struct dp_xdp_listens *all, const struct target *t)
+static __always_inline int in_list(
+	const struct dp_xdp_listen *listen, __u32 n, const struct target *t)
 {
 	for (__u32 i = 0; i < DP_XDP_LISTENS; i++) {
-		const struct dp_xdp_listen *l = &all->listen[i];
+		const struct dp_xdp_listen *l = &listen[i];
 
-		if (i >= all->n)
+		if (i >= n)
 			break;
 		if (l->family != t->family || (t->port != 0 && l->port != t->port))
 			continue;
@@ -63,6 +64,22 @@ static __always_inline int is_ours(const struct dp_xdp_listens *all, const struc
 			return 1;
 	}
 	return 0;
+}
+
+static __always_inline int is_ours(const struct dp_xdp_listens *all, const struct target *t)
+{
+	const struct dp_xdp_listen *l;
+	__u32 at;
+
+	if (in_list(all->listen, all->n, t))
+		return 1;
+	if (t->port == 0)
+		return in_list(all->addr, all->addrs, t);
+	at = all->of_port[t->port];
+	if (at == 0 || at > DP_XDP_TUNNELS)
+		return 0;
+	l = &all->tunnel[at - 1];
+	return l->family == t->family && (l->any != 0 || same(l->addr, t->addr, t->addr_len));
 }
 
 static __always_inline int take(struct xdp_md *ctx, const struct target *t)

@@ -17,7 +17,8 @@
 #define MAPS_MAX 8
 #define PROGRAM "visp_xdp.o"
 
-static_assert(SHM_LISTEN_MAX <= DP_XDP_LISTENS, "every listener has a place in the map");
+static_assert(SHM_LISTEN_MAX <= DP_XDP_LISTENS && SHM_TUNNELS_MAX <= DP_XDP_TUNNELS,
+	"every listener has a place in the map");
 
 struct dp_xdp {
 	struct dp_xdp_listens *listens;
@@ -104,6 +105,7 @@ int dp_xdp_remove_left(unsigned ifindex)
 struct dp_xdp *dp_xdp_open(unsigned ifindex)
 {
 	struct dp_xdp *xdp = calloc(1, sizeof(*xdp));
+	size_t page;
 	int map_fd;
 	void *map;
 
@@ -112,7 +114,8 @@ struct dp_xdp *dp_xdp_open(unsigned ifindex)
 	map_fd = open_map(ifindex);
 	if (map_fd < 0)
 		goto fail;
-	xdp->bytes = (size_t)sysconf(_SC_PAGESIZE);
+	page = (size_t)sysconf(_SC_PAGESIZE);
+	xdp->bytes = (sizeof(*xdp->listens) + page - 1) / page * page;
 	map = mmap(NULL, xdp->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd, 0);
 	(void)close(map_fd); // the mapping holds the map
 	map_fd = -ENOMEM;
@@ -127,25 +130,50 @@ fail:
 	return NULL;
 }
 
-void dp_xdp_set_listens(struct dp_xdp *xdp, const struct shm_listen *listen, unsigned n)
+static void put_listen(struct dp_xdp_listen *l, const struct shm_listen *from)
 {
 	static const uint8_t zero[16];
-	volatile __u32 *count = &xdp->listens->n;
 
-	// While the list changes the kernel gets everything: for a moment clients' packets are
+	l->family = from->addr.family == AF_INET ? 4 : 6;
+	l->port = from->port_be;
+	l->any = memcmp(from->addr.bytes, zero, sizeof(zero)) == 0;
+	memcpy(l->addr, from->addr.bytes, sizeof(l->addr));
+}
+
+static void put_tunnels(struct dp_xdp_listens *all, const struct shm_listen *tunnel, unsigned n)
+{
+	memset(all->of_port, 0, sizeof(all->of_port));
+	for (unsigned i = 0; i < n && i < DP_XDP_TUNNELS; i++) {
+		struct dp_xdp_listen *l = &all->tunnel[i];
+		unsigned k = 0;
+
+		put_listen(l, &tunnel[i]);
+		all->of_port[l->port] = (uint16_t)(i + 1);
+		while (k < all->addrs &&
+			(all->addr[k].family != l->family ||
+				memcmp(all->addr[k].addr, l->addr, sizeof(l->addr)) != 0))
+			k++;
+		if (k == all->addrs && k < DP_XDP_LISTENS)
+			all->addr[all->addrs++] = *l;
+	}
+}
+
+void dp_xdp_set_listens(
+	struct dp_xdp *xdp, const struct shm_hello *hello, const struct shm_listen *tunnel)
+{
+	struct dp_xdp_listens *all = xdp->listens;
+	volatile __u32 *count = &all->n;
+
+	// While the lists change the kernel gets everything: for a moment clients' packets are
 	// lost, but none reaches the wrong place.
 	*count = 0;
+	all->addrs = 0;
 	__sync_synchronize();
-	for (unsigned i = 0; i < n && i < DP_XDP_LISTENS; i++) {
-		struct dp_xdp_listen *l = &xdp->listens->listen[i];
-
-		l->family = listen[i].addr.family == AF_INET ? 4 : 6;
-		l->port = listen[i].port_be;
-		l->any = memcmp(listen[i].addr.bytes, zero, sizeof(zero)) == 0;
-		memcpy(l->addr, listen[i].addr.bytes, sizeof(l->addr));
-	}
+	for (unsigned i = 0; i < hello->listens && i < DP_XDP_LISTENS; i++)
+		put_listen(&all->listen[i], &hello->listen[i]);
+	put_tunnels(all, tunnel, hello->tunnels);
 	__sync_synchronize();
-	*count = n;
+	*count = hello->listens;
 }
 
 struct dp_xdp *dp_xdp_close(struct dp_xdp *xdp)

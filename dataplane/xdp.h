@@ -22,7 +22,8 @@ int dp_xdp_remove_left(unsigned ifindex);
 struct dp_xdp *dp_xdp_open(unsigned ifindex);
 
 // From now on these are ours and all else is the kernel's. No system call.
-void dp_xdp_set_listens(struct dp_xdp *xdp, const struct shm_listen *listen, unsigned n);
+void dp_xdp_set_listens(
+	struct dp_xdp *xdp, const struct shm_hello *hello, const struct shm_listen *tunnel);
 
 // Unmap. The program goes with its port. Returns NULL.
 struct dp_xdp *dp_xdp_close(struct dp_xdp *xdp);

@@ -102,6 +102,15 @@ static bool subnet_ok(const struct shm_subnet *s)
 		(unicast(&s->server) && within(&s->server, &s->addr, s->prefix_len));
 }
 
+static bool listens_ok(const struct shm_listen *listen, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (!addr_ok(&listen[i].addr) || listen[i].port_be == 0)
+			return false;
+	}
+	return true;
+}
+
 int shm_hello_check(const struct shm_hello *m, size_t len)
 {
 	const uint32_t known = SHM_HELLO_CLIENT_TO_CLIENT | SHM_HELLO_MOBILITY |
@@ -114,12 +123,11 @@ int shm_hello_check(const struct shm_hello *m, size_t len)
 		return -EPROTO;
 	if (len != sizeof(*m) || (m->flags & ~known) != 0)
 		return -EINVAL;
-	if (m->listens > SHM_LISTEN_MAX || m->subnets > SHM_SUBNETS_MAX)
+	if (m->listens > SHM_LISTEN_MAX || m->subnets > SHM_SUBNETS_MAX ||
+		m->tunnels > SHM_TUNNELS_MAX)
 		return -ERANGE;
-	for (unsigned i = 0; i < m->listens; i++) {
-		if (!addr_ok(&m->listen[i].addr) || m->listen[i].port_be == 0)
-			return -EINVAL;
-	}
+	if (!listens_ok(m->listen, m->listens))
+		return -EINVAL;
 	for (unsigned i = 0; i < m->subnets; i++) {
 		if (!subnet_ok(&m->subnet[i]))
 			return -EINVAL;
@@ -127,6 +135,17 @@ int shm_hello_check(const struct shm_hello *m, size_t len)
 	if (m->tun_mtu < TUN_MTU_MIN || m->tun_mtu > TUN_MTU_MAX || m->occ_len > SHM_OCC_MAX)
 		return -EINVAL;
 	return m->occ_len == 0 || m->occ[m->occ_len - 1] == '\0' ? 0 : -EINVAL;
+}
+
+int shm_greeting_check(const struct shm_greeting *m, size_t len)
+{
+	int rc = shm_hello_check(&m->hello, len < sizeof(m->hello) ? len : sizeof(m->hello));
+
+	if (rc < 0)
+		return rc;
+	if (len != shm_greeting_len(m->hello.tunnels))
+		return -EINVAL;
+	return listens_ok(m->tunnel, m->hello.tunnels) ? 0 : -EINVAL;
 }
 
 int shm_welcome_check(const struct shm_welcome *m, size_t len)

@@ -11,6 +11,7 @@
 #include "shm/layout.h"
 
 #define SHM_LISTEN_MAX 16
+#define SHM_TUNNELS_MAX 4096
 #define SHM_SUBNETS_MAX 8
 #define SHM_OCC_MAX 512
 
@@ -54,14 +55,25 @@ struct shm_hello {
 	uint32_t flags; // enum shm_hello_flag
 	uint16_t listens;
 	uint16_t subnets;
-	struct shm_listen listen[SHM_LISTEN_MAX];
+	uint16_t tunnels; // addresses of static-key tunnels behind this struct; 0 in a saved one
+	uint16_t reserved;
+	struct shm_listen listen[SHM_LISTEN_MAX]; // where clients are served
 	struct shm_subnet subnet[SHM_SUBNETS_MAX];
 	uint16_t tun_mtu; // bytes
 	uint16_t occ_len;
 	char occ[SHM_OCC_MAX]; // answer to OCC REQUEST, NUL included in occ_len
 };
 
+// A greeting as it travels: shm_hello, and as many elements of `tunnel` as it says. No two have the
+// same port.
+struct shm_greeting {
+	struct shm_hello hello;
+	struct shm_listen tunnel[SHM_TUNNELS_MAX];
+};
+static_assert(sizeof(struct shm_greeting) < 128 * 1024, "one message of a Unix socket");
+
 // A page of `sessions` behind its header: what control said last, for the dataplane's own restart.
+// Addresses of static-key tunnels aren't in it: their sessions have them.
 // Main writes it: fill copy[(index + 1) & 1], then release-store index + 1. 0: nothing was saved.
 struct shm_saved {
 	_Atomic uint32_t index;
@@ -250,8 +262,9 @@ static_assert(sizeof(struct shm_inject) == 2048, "an element of the inject ring"
 // Pure functions, any thread. Once they have accepted a message every enum in it is in range, every
 // address is of a known family with zero bytes behind it, and every text is terminated.
 
-// These two also return -EPROTO when the other end was built with another layout.
+// These also return -EPROTO when the other end was built with another layout.
 int shm_hello_check(const struct shm_hello *m, size_t len);
+int shm_greeting_check(const struct shm_greeting *m, size_t len);
 int shm_welcome_check(const struct shm_welcome *m, size_t len);
 // sessions: number of slots of the table.
 int shm_cmd_check(const struct shm_cmd *m, uint32_t sessions);
@@ -262,6 +275,12 @@ int shm_inject_check(const struct shm_inject *m, uint32_t sessions);
 // A remote endpoint that may be sent to: a family, non-zero port, no multicast, broadcast,
 // loopback or unspecified address (C16). Returns 0 or -EINVAL.
 int shm_endpoint_check(const struct shm_endpoint *e);
+
+// Bytes of a greeting with that many tunnels.
+static inline size_t shm_greeting_len(unsigned tunnels)
+{
+	return offsetof(struct shm_greeting, tunnel) + tunnels * sizeof(struct shm_listen);
+}
 
 // Number of bytes that `rings` has for so many workers, and where one ring lies.
 size_t shm_rings_bytes(uint16_t workers, const uint32_t entries[SHM_RING_KINDS]);

@@ -370,6 +370,7 @@ void shm_saved_write(struct shm_saved *saved, const struct shm_hello *hello)
 	uint32_t index = atomic_load_explicit(&saved->index, memory_order_relaxed) + 1;
 
 	saved->copy[index & 1] = *hello;
+	saved->copy[index & 1].tunnels = 0;
 	atomic_store_explicit(&saved->index, index == 0 ? 2 : index, memory_order_release);
 }
 

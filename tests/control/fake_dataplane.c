@@ -326,18 +326,18 @@ static void drop_connection(struct fake *f)
 
 static void take_hello(struct fake *f)
 {
-	struct shm_hello h;
+	static struct shm_greeting h;
 	struct stat st;
 	int fds[3];
 	unsigned n = 0;
 	size_t len;
 
 	if (shm_recv(f->conn, &h, sizeof(h), &len, fds, 3, &n) < 0 ||
-		shm_hello_check(&h, len) < 0) {
+		shm_greeting_check(&h, len) < 0) {
 		drop_connection(f);
 		return;
 	}
-	if ((h.flags & SHM_HELLO_HAS_CONTROL) != 0 && n > 0) {
+	if ((h.hello.flags & SHM_HELLO_HAS_CONTROL) != 0 && n > 0) {
 		if (f->control_fd >= 0)
 			(void)close(f->control_fd);
 		f->control_fd = fds[0];

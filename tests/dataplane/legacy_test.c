@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "dataplane/command.h"
+#include "dataplane/tunnel_ports.h"
 #include "harness.h"
 #include "protocol/data_size.h"
 #include "protocol/framing.h"
@@ -758,14 +759,29 @@ GTC_TEST(legacy, restore)
 
 // ---- Static keys -------------------------------------------------------------------------------
 
+// Beside the clients' port those of many tunnels, STATIC_PORT and on.
 static struct h *static_world(void)
 {
+	static struct shm_listen tunnel[SHM_TUNNELS_MAX];
 	struct h *h = h_create(2, 0);
 
-	h->config.listen[1] = h->config.listen[0];
-	h->config.listen[1].port_be = rte_cpu_to_be_16(STATIC_PORT);
-	h->config.listens = 2;
+	for (uint16_t i = 0; i < SHM_TUNNELS_MAX; i++) {
+		tunnel[i] = h->config.listen[0];
+		tunnel[i].port_be = rte_cpu_to_be_16(STATIC_PORT + i);
+	}
+	h->config.ports = dp_tunnel_ports_create(tunnel, SHM_TUNNELS_MAX);
+	if (h->config.ports == NULL)
+		abort();
+	h->config.listen[1] = tunnel[0]; // not in the list (listens is 1): what the harness expects
 	return h;
+}
+
+static void static_done(struct h *h)
+{
+	struct dp_tunnel_ports *ports = h->config.ports;
+
+	h_destroy(h);
+	(void)dp_tunnel_ports_free(ports); // always NULL
 }
 
 // To the port of the static key.
@@ -823,7 +839,7 @@ GTC_TEST(legacy, static_key)
 		h_run(h);
 		GTC_EXPECT_INT(h_count(h, DP_COUNT_pings_received), 0);
 		done(&l);
-		h_destroy(h);
+		static_done(h);
 	}
 }
 
@@ -859,5 +875,5 @@ GTC_TEST(legacy, static_key_float)
 	opt.dir_flags |= SHM_DIR_LEGACY;
 	GTC_EXPECT_INT(h_install(h, 6, &opt, &other.c), -EEXIST);
 	done(&l);
-	h_destroy(h);
+	static_done(h);
 }

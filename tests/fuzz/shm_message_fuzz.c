@@ -18,8 +18,16 @@ static void require(bool ok)
 
 static void hello(const uint8_t *data, size_t size)
 {
+	static struct shm_greeting g;
 	struct shm_hello m = { 0 };
 
+	memcpy(&g, data, size < sizeof(g) ? size : sizeof(g));
+	g.hello.kind = SHM_HELLO;
+	g.hello.version = SHM_LAYOUT_VERSION;
+	g.hello.layout_hash = shm_layout_hash();
+	if (shm_greeting_check(&g, size) == 0)
+		require(g.hello.tunnels <= SHM_TUNNELS_MAX &&
+			shm_greeting_len(g.hello.tunnels) == size);
 	memcpy(&m, data, size < sizeof(m) ? size : sizeof(m));
 	m.kind = SHM_HELLO;
 	m.version = SHM_LAYOUT_VERSION;

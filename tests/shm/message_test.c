@@ -145,6 +145,31 @@ GTC_TEST(message, hello)
 	HELLO_BAD(m.occ_len = 2); // not terminated
 }
 
+GTC_TEST(message, greeting_with_tunnels)
+{
+	static struct shm_greeting g;
+
+	g.hello = good_hello();
+	g.hello.tunnels = 2;
+	for (int i = 0; i < 2; i++)
+		g.tunnel[i] = (struct shm_listen){ .addr = addr("192.0.2.1"),
+			.port_be = (uint16_t)(i + 1) };
+	GTC_ASSERT_INT(shm_greeting_check(&g, shm_greeting_len(2)), 0);
+	GTC_EXPECT_INT(shm_greeting_check(&g, shm_greeting_len(1)), -EINVAL);
+	GTC_EXPECT_INT(shm_greeting_check(&g, shm_greeting_len(3)), -EINVAL);
+	GTC_EXPECT_INT(shm_greeting_check(&g, shm_greeting_len(2) - 1), -EINVAL);
+	GTC_EXPECT_INT(shm_greeting_check(&g, 3), -EINVAL);
+	g.tunnel[1].port_be = 0;
+	GTC_EXPECT_INT(shm_greeting_check(&g, shm_greeting_len(2)), -EINVAL);
+	g.tunnel[1] = g.tunnel[0];
+	g.tunnel[1].addr.family = 99;
+	GTC_EXPECT_INT(shm_greeting_check(&g, shm_greeting_len(2)), -EINVAL);
+	g.hello.tunnels = SHM_TUNNELS_MAX + 1;
+	GTC_EXPECT_INT(shm_greeting_check(&g, shm_greeting_len(SHM_TUNNELS_MAX)), -ERANGE);
+	g.hello.tunnels = 0;
+	GTC_EXPECT_INT(shm_greeting_check(&g, shm_greeting_len(0)), 0);
+}
+
 GTC_TEST(message, other_layout_has_its_own_error)
 {
 	struct shm_hello hello = good_hello();
