@@ -299,6 +299,9 @@ all_answered() {
 		awk -v n="$count" '$1 <= n { answered++ } END { exit answered != n }'
 }
 
+# As above, and none of the answers took a second or more.
+answered_soon() { all_answered "$@" && ! grep -qE 'time=[0-9]{4,}' "$W/$1.log"; }
+
 # The far end of the probes, at the server's tunnel address.
 probe_serve() {
 	start probe-server server "$build/bench/probe/visp-probe" serve \

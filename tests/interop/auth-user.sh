@@ -62,7 +62,7 @@ sleeper() {
 	await 5 "erin's program" test -s "$W/seen/erin.calls"
 	client_begin carol
 	client_up carol 4 || fail "a program that sleeps delays another log-in"
-	on laptop ping -c 20 -i 0.05 -W 1 "$server_inner" >"$W/pings" ||
+	answered_soon pings laptop 20 "$server_inner" -i 0.05 ||
 		fail "a program that sleeps delays pings"
 	[ "$(log_count erin "Initialization Sequence Completed")" = 0 ] || fail "erin was let in too early"
 	client_up erin 10 || fail "erin does not connect"

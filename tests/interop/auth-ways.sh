@@ -12,6 +12,7 @@ server_log=control
 net_begin
 pki_begin
 pki_cert mallory clientAuth
+pki_cert sleepy clientAuth
 hotspot_join a
 chmod a+rx "$W"
 mkdir -m 1777 "$W/seen"
@@ -39,6 +40,25 @@ down() {
 }
 said() { [ "$(log_count "$1" "$2")" -gt 0 ] || [ "$(log_count $server_log "$2")" -gt 0 ]; }
 
+# delays_nobody FILE [SLEEPER'S-LINE [OTHER'S-LINE]]: while a log-in sleeps, which makes FILE, another
+# one passes and its pings are answered at once. A stock server's programs delay everybody.
+delays_nobody() {
+	local file=$1 sleeper=${2-} other=${3-}
+	[ "$SERVER" = visp ] || return 0
+	rm -f "$W/sleepy.log" "$W/laptop.log"
+	client_config sleepy 'dev tun-sleepy' ${sleeper:+"$sleeper"}
+	client_begin sleepy hsb
+	await 10 "the sleeper's program" test -e "$file"
+	CERT=laptop client_config laptop ${other:+"$other"}
+	client_start laptop
+	answered_soon pings laptop 10 "$server_inner" -i 0.05 || fail "a log-in that sleeps delays pings"
+	[ "$(log_count sleepy 'Initialization Sequence Completed')" = 0 ] ||
+		fail "the other log-in waited, or the sleeper didn't"
+	client_up sleepy 15 || fail "the sleeper does not connect"
+	stop sleepy
+	stop laptop
+}
+
 # Control looks once a second.
 looks=0
 looked_again() { [ $((looks++)) -ge 100 ]; }
@@ -58,7 +78,8 @@ trap 'status=$?; rm -f "/etc/pam.d/$service"; (exit $status); net_end' EXIT
 cat >"$W/pam" <<TXT
 #!/bin/sh
 read -r word
-[ "\$PAM_USER" = alice ] && [ "\$word" = sesame ]
+[ "\$PAM_USER" != sleepy ] || { echo >"$W/seen/pam.sleeps"; sleep 8; }
+[ "\$word" = sesame ]
 TXT
 chmod a+rx "$W/pam"
 cat >/etc/pam.d/$service <<TXT
@@ -67,29 +88,51 @@ account required pam_permit.so
 TXT
 printf 'alice\nsesame\n' >"$W/good"
 printf 'alice\nwrong\n' >"$W/bad"
-chmod 600 "$W/good" "$W/bad"
+printf 'alice\nses\n' >"$W/first-half"
+printf 'sleepy\nsesame\n' >"$W/sleepy"
+chmod 600 "$W/good" "$W/bad" "$W/first-half" "$W/sleepy"
 plugin=/usr/lib/openvpn/openvpn-plugin-auth-pam.so
 begin "plugin $plugin \"$service login USERNAME password PASSWORD\"" username-as-common-name
 up laptop "auth-user-pass $W/good"
 down laptop 'AUTH_FAILED' "auth-user-pass $W/bad"
+delays_nobody "$W/seen/pam.sleeps" "auth-user-pass $W/sleepy" "auth-user-pass $W/good"
 server_stop
 
 # --- PAM and a one-time password: the module is told that one ---
 
 begin "plugin $plugin \"$service login USERNAME password OTP\""
-client_config laptop "auth-user-pass $W/bad" 'static-challenge "Your token?" 1'
-rm -f "$W/laptop.log"
-start laptop laptop "$here/on_terminal.py" sesame 'Your token\?' "$(client_program)" \
-	--config "$W/laptop.ovpn"
+challenged() { # ANSWER LINE...: the laptop, whose user answers that
+	client_config laptop 'connect-retry-max 1' "${@:2}"
+	rm -f "$W/laptop.log"
+	start laptop laptop "$here/on_terminal.py" "$1" 'Your token\?' "$(client_program)" \
+		--config "$W/laptop.ovpn"
+}
+challenged sesame "auth-user-pass $W/bad" 'static-challenge "Your token?" 1'
 client_up laptop 10 || fail "the one-time password isn't taken"
 stop laptop
+challenged wrong "auth-user-pass $W/good" 'static-challenge "Your token?" 1'
+await 15 "a wrong one-time password to be refused" said laptop AUTH_FAILED
+[ "$(log_count laptop 'Initialization Sequence Completed')" = 0 ] || fail "a wrong one-time password"
+stop laptop || true
 server_stop
+if [ "$CLIENT" = visp ]; then
+	# One behind the other, for servers that take both as one password.
+	begin "plugin $plugin \"$service login USERNAME password PASSWORD\""
+	challenged ame "auth-user-pass $W/first-half" 'static-challenge "Your token?" 1 concat'
+	client_up laptop 10 || fail "password and one-time password together aren't taken"
+	stop laptop
+	challenged ome "auth-user-pass $W/first-half" 'static-challenge "Your token?" 1 concat'
+	await 15 "the wrong password to be refused" said laptop AUTH_FAILED
+	stop laptop || true
+	server_stop
+fi
 
 # --- tls-verify, key with a pass phrase, PKCS #12 ---
 
 cat >"$W/verify" <<TXT
 #!/bin/sh
 echo "\$1 \$2" >>"$W/seen/verify"
+[ "\$2" != CN=sleepy ] || { echo >"$W/seen/verify.sleeps"; sleep 8; }
 [ "\$2" != CN=mallory ]
 TXT
 chmod a+rx "$W/verify"
@@ -102,6 +145,7 @@ chmod a+r "$W"/pki/*
 begin "tls-verify $W/verify"
 up laptop
 down mallory 'certificate refused|VERIFY SCRIPT ERROR|TLS_ERROR|TLS Error'
+CERT=sleepy delays_nobody "$W/seen/verify.sleeps"
 CERT=locked up laptop "askpass $W/phrase"
 grep -qx '1 CN=Scenario CA' "$W/seen/verify" || fail "the authority wasn't shown: $(cat "$W/seen/verify")"
 rm -f "$W/laptop.log"
