@@ -117,6 +117,31 @@ void ctl_tunnels_listen(const struct ctl *ctl, struct shm_greeting *said)
 	}
 }
 
+static int send_route(
+	struct ctl *ctl, const struct ctl_tunnel *t, const struct cfg_addr *net, uint8_t prefix)
+{
+	struct shm_cmd cmd = {
+		.kind = SHM_CMD_IROUTE_ADD, .slot = t->slot, .generation = t->generation
+	};
+
+	put_addr(&cmd.iroute.addr, net);
+	cmd.iroute.prefix_len = prefix;
+	return ctl_command_send(ctl, &cmd, 0, NULL, NULL);
+}
+
+// What lies behind the peer.
+static int send_routes(struct ctl *ctl, const struct ctl_tunnel *t)
+{
+	const struct cfg_tunnel *tun = &t->cfg->tunnel;
+	int rc = send_route(ctl, t, &tun->ifconfig_peer, 32);
+
+	for (size_t i = 0; i < tun->n_routes && rc == 0; i++) {
+		if (tun->routes[i].net.family == AF_INET)
+			rc = send_route(ctl, t, &tun->routes[i].net, tun->routes[i].net.prefix);
+	}
+	return rc;
+}
+
 void ctl_tunnels_check(struct ctl *ctl)
 {
 	for (size_t i = 0; ctl->tunnels != NULL && i < ctl->cfg->n_tunnels; i++) {
@@ -129,7 +154,8 @@ void ctl_tunnels_check(struct ctl *ctl)
 		}
 		d = (struct shm_dir *)(uintptr_t)ctl_link_dir(&ctl->link, t->slot);
 		if (atomic_load(&d->state) == SHM_STATE_LIVE &&
-			atomic_load(&d->generation) == t->generation)
+			atomic_load(&d->generation) == t->generation &&
+			send_routes(ctl, t) == 0) // which a new dataplane doesn't know
 			continue;
 		t->step = TUNNEL_ABSENT;
 	}
@@ -212,18 +238,6 @@ static void fill_install(
 	(void)snprintf(in->name, sizeof(in->name), "static-key port %u", r->lport);
 }
 
-static int send_route(
-	struct ctl *ctl, const struct ctl_tunnel *t, const struct cfg_addr *net, uint8_t prefix)
-{
-	struct shm_cmd cmd = {
-		.kind = SHM_CMD_IROUTE_ADD, .slot = t->slot, .generation = t->generation
-	};
-
-	put_addr(&cmd.iroute.addr, net);
-	cmd.iroute.prefix_len = prefix;
-	return ctl_command_send(ctl, &cmd, 0, NULL, NULL);
-}
-
 static int send_key(struct ctl *ctl, const struct ctl_tunnel *t)
 {
 	struct shm_cmd cmd = { .kind = SHM_CMD_KEY, .slot = t->slot, .generation = t->generation };
@@ -249,7 +263,6 @@ static int send_key(struct ctl *ctl, const struct ctl_tunnel *t)
 static void make(struct ctl *ctl, struct ctl_tunnel *t)
 {
 	struct shm_cmd cmd = { .kind = SHM_CMD_INSTALL };
-	const struct cfg_tunnel *tun = &t->cfg->tunnel;
 	struct shm_dir *d; // loaded only
 	int rc;
 
@@ -271,11 +284,7 @@ static void make(struct ctl *ctl, struct ctl_tunnel *t)
 	if (rc == 0)
 		rc = send_key(ctl, t);
 	if (rc == 0)
-		rc = send_route(ctl, t, &tun->ifconfig_peer, 32);
-	for (size_t i = 0; i < tun->n_routes && rc == 0; i++) {
-		if (tun->routes[i].net.family == AF_INET)
-			rc = send_route(ctl, t, &tun->routes[i].net, tun->routes[i].net.prefix);
-	}
+		rc = send_routes(ctl, t);
 	if (rc < 0)
 		ctl_log(CTL_ERROR, "out of memory, a tunnel is missing file=%s", name_of(t));
 }
