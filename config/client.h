@@ -69,13 +69,6 @@ struct cfg_dhcp_option {
 	const char *value; // or ""
 };
 
-enum cfg_data_format {
-	CFG_FORMAT_AUTO, // as v2
-	CFG_FORMAT_V1, // no peer-id: P_DATA_V1
-	CFG_FORMAT_V2,
-	CFG_FORMAT_EPOCH,
-};
-
 enum cfg_auth_retry {
 	CFG_AUTH_RETRY_NONE,
 	CFG_AUTH_RETRY_NOINTERACT,

@@ -183,17 +183,6 @@ static int set_mobility(struct cfg_apply *a, const struct cfg_line *l, void *at)
 	return 0;
 }
 
-static int set_data_format(struct cfg_apply *a, const struct cfg_line *l, void *at)
-{
-	static const char *const choices[] = { "v1", "v2", "epoch", NULL };
-	int i = cfg_word_choice(a, l, 1, choices);
-
-	if (i < 0)
-		return i;
-	*(enum cfg_data_format *)at = (enum cfg_data_format)(CFG_FORMAT_V1 + i);
-	return 0;
-}
-
 static int set_log(struct cfg_apply *a, const struct cfg_line *l, void *at)
 {
 	struct cfg_client *cfg = at;
@@ -234,7 +223,7 @@ const struct cfg_option cfg_client_options[] = {
 	{ "tun-max-mtu", cfg_set_u32, CLI(tun_mtu_max), CFG_MTU_MIN, CFG_MTU_MAX },
 	{ "mark", cfg_set_u32, CLI(mark), 0, UINT32_MAX },
 	{ "mobility", set_mobility, CLI(mobility), 0, 0 },
-	{ "data-format", set_data_format, CLI(data_format), 0, 0 },
+	{ "data-format", cfg_data_format_parse, CLI(data_format), 0, 0 },
 	{ "cd", cfg_set_str, CLI(cd), 0, 0 },
 	{ "log", set_log, 0, 0, 0 },
 	{ "log-append", set_log, 0, 0, 0 },

@@ -241,8 +241,9 @@ const struct cfg_directive cfg_rows_tunnel[] = {
 		"How sessions follow a client to its new address; aggressive is the default. "
 		"lazy: with its next data packet, for P_DATA_V2 alone."),
 	WORKS(P, "mobility", 1, 8, "1 [lazy]", "The server knows reconfiguration Pings."),
-	WORKS(C, "data-format", 1, 1, "v1|v2|epoch",
-		"Data format to announce at most: without it v2; epoch is that of 2.7."),
+	WORKS(S | C, "data-format", 1, 1, "v1|v2|epoch",
+		"The newest data format to announce or give: without it v2 at a client, epoch at a "
+		"server; v1 has no peer-id, epoch is that of 2.7."),
 	WORKS(S, "dataplane-socket", 1, 1, "PATH", "Socket of visp-dataplane."),
 	WORKS(S, "control-socket", 1, 1, "PATH", "Socket for vispctl."),
 };

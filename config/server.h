@@ -29,6 +29,13 @@ enum cfg_mobility {
 	CFG_MOBILITY_LAZY,
 };
 
+enum cfg_data_format {
+	CFG_FORMAT_AUTO, // as v2 at a client, as epoch at a server
+	CFG_FORMAT_V1, // no peer-id: P_DATA_V1
+	CFG_FORMAT_V2,
+	CFG_FORMAT_EPOCH,
+};
+
 enum cfg_topology {
 	CFG_TOPOLOGY_NET30,
 	CFG_TOPOLOGY_P2P,
@@ -124,6 +131,7 @@ struct cfg_server {
 	bool mssfix_fixed; // `mssfix N fixed`: N is the MSS base itself, no overhead subtracted
 
 	enum cfg_mobility mobility; // default CFG_MOBILITY_AGGRESSIVE
+	enum cfg_data_format data_format; // the newest that a client is offered
 
 	// Framing of clients that don't say theirs in an options string; others get what they have.
 	enum cfg_comp comp;

@@ -446,6 +446,7 @@ const struct cfg_option cfg_server_options[] = {
 	{ "compress", cfg_compress_parse, SRV(comp), 0, 0 },
 	{ "tunnel", set_tunnel, 0, 0, 0 },
 	{ "mobility", set_mobility, 0, 0, 0 },
+	{ "data-format", cfg_data_format_parse, SRV(data_format), 0, 0 },
 	{ "dataplane-socket", cfg_set_str, SRV(dataplane_socket), 0, 0 },
 	{ "control-socket", cfg_set_str, SRV(control_socket), 0, 0 },
 	{ "status", set_status, 0, 0, 0 },

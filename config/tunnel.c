@@ -16,6 +16,17 @@ void cfg_tunnel_defaults(struct cfg_tunnel *t)
 	*t = (struct cfg_tunnel){ .topology = CFG_TOPOLOGY_NET30, .route_metric = -1 };
 }
 
+int cfg_data_format_parse(struct cfg_apply *a, const struct cfg_line *l, void *at)
+{
+	static const char *const choices[] = { "v1", "v2", "epoch", NULL };
+	int i = cfg_word_choice(a, l, 1, choices);
+
+	if (i < 0)
+		return i;
+	*(enum cfg_data_format *)at = (enum cfg_data_format)(CFG_FORMAT_V1 + i);
+	return 0;
+}
+
 int cfg_topology_parse(struct cfg_apply *a, const struct cfg_line *l, void *at)
 {
 	static const char *const choices[] = { "net30", "p2p", "subnet", NULL };

@@ -24,6 +24,7 @@ int cfg_route_parse(struct cfg_apply *a, const struct cfg_line *l, struct cfg_ro
 
 // `topology` into an enum cfg_topology.
 int cfg_topology_parse(struct cfg_apply *a, const struct cfg_line *l, void *at);
+int cfg_data_format_parse(struct cfg_apply *a, const struct cfg_line *l, void *at);
 
 // `comp-lzo` and `compress` into an enum cfg_comp.
 int cfg_comp_lzo_parse(struct cfg_apply *a, const struct cfg_line *l, void *at);

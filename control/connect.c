@@ -36,6 +36,10 @@ static void learn_caps(struct ctl *ctl, struct ctl_peer *peer, const char *info,
 	ovpn_peer_info_caps(info, len, &caps);
 	if (peer->nego->exported)
 		can |= CTL_PUSH_TLS_EKM | CTL_PUSH_DYN_TLS_CRYPT | CTL_PUSH_EPOCH;
+	if (ctl->cfg->data_format == CFG_FORMAT_V1)
+		can &= ~(unsigned)(CTL_PUSH_PEER_ID | CTL_PUSH_EPOCH);
+	else if (ctl->cfg->data_format == CFG_FORMAT_V2)
+		can &= ~(unsigned)CTL_PUSH_EPOCH;
 	peer->iv_proto = caps.iv_proto;
 	peer->agreed = ctl_push_agree(ctl->cfg, &caps, can);
 	if ((caps.iv_proto & OVPN_IV_PROTO_REQUEST_PUSH) != 0)

@@ -100,6 +100,7 @@ GTC_TEST(cfg_server, everything)
 					"mssfix 1400 fixed\n"
 					"tun-mtu 1400\n"
 					"mobility lazy\n"
+					"data-format v1\n"
 					"dataplane-socket /tmp/d\n"
 					"control-socket /tmp/c\n"
 					"user nobody\n"
@@ -151,6 +152,7 @@ GTC_TEST(cfg_server, everything)
 	GTC_EXPECT_INT(cfg->mssfix, 1400);
 	GTC_EXPECT(cfg->mssfix_fixed && !cfg->mssfix_mtu);
 	GTC_EXPECT_INT(cfg->mobility, CFG_MOBILITY_LAZY);
+	GTC_EXPECT_INT(cfg->data_format, CFG_FORMAT_V1);
 	GTC_EXPECT_STR(cfg->dataplane_socket, "/tmp/d");
 	GTC_EXPECT_STR(cfg->user, "nobody");
 	GTC_EXPECT(cfg->log_append);
@@ -252,6 +254,7 @@ GTC_TEST(cfg_server, errors)
 	error_is("local vpn.example.org\n",
 		"f:5: 'local': 'vpn.example.org' isn't an address (names aren't looked up)");
 	error_is("<port>\n1\n</port>\n", "f:5: 'port' can't be given inline");
+	error_is("data-format v3\n", "f:5: 'data-format' takes one of v1, v2, epoch, got 'v3'");
 	error_is("mobility fast\n",
 		"f:5: 'mobility' takes one of off, aggressive, lazy, got 'fast'");
 	error_is("verify-client-cert none\n",

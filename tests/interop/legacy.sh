@@ -71,6 +71,12 @@ if [ "$SERVER$CLIENT" = vispopenvpn ]; then
 	try 'compat-mode 2.4' AES-256-GCM:AES-256-CBC 'auth SHA256' \
 		'compat-mode 2.4.0|data-ciphers AES-256-CBC|cipher AES-256-CBC|auth SHA256' AES-256-CBC
 	try 'auth of the client' AES-256-CBC 'auth SHA1' 'data-ciphers AES-256-CBC|auth SHA512' SHA512
+	# Without a peer-id: P_DATA_V1, once for each family of ciphers.
+	for cipher in AES-256-GCM AES-256-CBC AES-256-CFB AES-256-OFB; do
+		try "$cipher, P_DATA_V1" $cipher 'data-format v1|auth SHA256' \
+			"data-ciphers $cipher|auth SHA256" 'PUSH_REPLY'
+		[ "$(log_count laptop 'PUSH_REPLY.*peer-id')" = 0 ] || fail "$cipher: a peer-id"
+	done
 	try 'fragment' AES-256-GCM 'fragment 1200' 'data-ciphers AES-256-GCM|fragment 1200'
 fi
 # Framings that a stock server insists on: a byte in front, one that takes the place of the first,
