@@ -146,6 +146,35 @@ GTC_TEST(epoch, window)
 	h_destroy(h);
 }
 
+// A change of any byte of a packet is noticed, and the packet itself is taken afterwards.
+GTC_TEST(epoch, flips)
+{
+	struct h *h = h_create(1, 0);
+
+	for (unsigned k = 0; k < 4; k++) {
+		uint8_t good[128], wire[128];
+		uint64_t before = h_all_drops(h);
+		struct ec e;
+		size_t len;
+
+		install(h, k, &e);
+		len = ping(&e, good);
+		for (size_t at = 1; at < len; at++) {
+			memcpy(wire, good, len);
+			wire[at] ^= 0x10;
+			h_from(h, 0, &e.c, wire, len);
+			h_run(h);
+		}
+		GTC_EXPECT_INT(h_all_drops(h) - before, len - 1);
+		GTC_EXPECT_INT(h_count(h, DP_COUNT_pings_received), k);
+		h_from(h, 0, &e.c, good, len);
+		h_run(h);
+		GTC_EXPECT_INT(h_count(h, DP_COUNT_pings_received), k + 1);
+		done(&e);
+	}
+	h_destroy(h);
+}
+
 // A reconfiguration Ping and a move by peer-id; a packet of the epoch before moves nothing.
 GTC_TEST(epoch, moves)
 {

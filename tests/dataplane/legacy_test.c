@@ -759,29 +759,22 @@ GTC_TEST(legacy, restore)
 
 // ---- Static keys -------------------------------------------------------------------------------
 
-// Beside the clients' port those of many tunnels, STATIC_PORT and on.
+// Beside the clients' port those of many tunnels, STATIC_PORT and on; made once and never freed.
 static struct h *static_world(void)
 {
 	static struct shm_listen tunnel[SHM_TUNNELS_MAX];
+	static struct dp_tunnel_ports *ports;
 	struct h *h = h_create(2, 0);
 
 	for (uint16_t i = 0; i < SHM_TUNNELS_MAX; i++) {
 		tunnel[i] = h->config.listen[0];
 		tunnel[i].port_be = rte_cpu_to_be_16(STATIC_PORT + i);
 	}
-	h->config.ports = dp_tunnel_ports_create(tunnel, SHM_TUNNELS_MAX);
-	if (h->config.ports == NULL)
-		abort();
+	if (ports == NULL)
+		ports = dp_tunnel_ports_create(tunnel, SHM_TUNNELS_MAX);
+	h->config.ports = ports;
 	h->config.listen[1] = tunnel[0]; // not in the list (listens is 1): what the harness expects
 	return h;
-}
-
-static void static_done(struct h *h)
-{
-	struct dp_tunnel_ports *ports = h->config.ports;
-
-	h_destroy(h);
-	(void)dp_tunnel_ports_free(ports); // always NULL
 }
 
 // To the port of the static key.
@@ -839,8 +832,37 @@ GTC_TEST(legacy, static_key)
 		h_run(h);
 		GTC_EXPECT_INT(h_count(h, DP_COUNT_pings_received), 0);
 		done(&l);
-		static_done(h);
+		h_destroy(h);
 	}
+}
+
+GTC_TEST(legacy, static_key_hostile)
+{
+	struct h_client_opt opt = { .dir_flags = SHM_DIR_STATIC, .local_port = STATIC_PORT };
+	struct h *h = static_world();
+	uint8_t wire[H_FRAME_MAX];
+	struct lc l;
+	size_t len;
+
+	install(h, 5, &families[0], opt, &l);
+	len = ping(&l, wire);
+	for (size_t at = 0; at < len; at++) { // each byte changed, each length
+		wire[at] ^= 0x10;
+		to_static(h, l.c.addr, l.c.port, wire, len);
+		wire[at] ^= 0x10;
+		h_run(h);
+		to_static(h, l.c.addr, l.c.port, wire, at);
+		h_run(h);
+	}
+	GTC_EXPECT_INT(h_all_drops(h), 2 * len);
+	for (int i = 0; i < 2; i++) { // once, and replayed
+		to_static(h, l.c.addr, l.c.port, wire, len);
+		h_run(h);
+	}
+	GTC_EXPECT_INT(h_count(h, DP_COUNT_pings_received), 1);
+	GTC_EXPECT_INT(h_drops(h, DP_DROP_replay), 1);
+	done(&l);
+	h_destroy(h);
 }
 
 GTC_TEST(legacy, static_key_float)
@@ -875,5 +897,5 @@ GTC_TEST(legacy, static_key_float)
 	opt.dir_flags |= SHM_DIR_LEGACY;
 	GTC_EXPECT_INT(h_install(h, 6, &opt, &other.c), -EEXIST);
 	done(&l);
-	static_done(h);
+	h_destroy(h);
 }

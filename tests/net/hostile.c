@@ -3,8 +3,9 @@
 // again, cut, with bits flipped, and beside that forged packets, from addresses of its own and from
 // the client's. The same seed sends the same kinds, cuts and flips in the same order.
 //
-// usage: visp-hostile IFACE SERVER:PORT COUNT RATE SEED SOURCE...
+// usage: visp-hostile IFACE SERVER:PORT COUNT RATE SEED RECONF SOURCE...
 //
+// RECONF: bytes of a reconfiguration Ping, its UDP payload, in the format of the client.
 // Records on IFACE until "go" is read from standard input, then sends COUNT packets, RATE a second,
 // in turn from the client's address and from each SOURCE address. Prints "recording" at first, and
 // at the end one line: "sent N recorded N reconfiguration N".
@@ -29,8 +30,6 @@
 #define RECORDED_MAX 512
 #define PACKET_MAX 1500 // of UDP payload
 #define SOURCES_MAX 8
-#define RECONF_V2 48 // UDP payload of a reconfiguration Ping, AEAD, P_DATA_V2 and P_DATA_V1
-#define RECONF_V1 45
 #define TAIL 8
 #define TRIES_MAX 1000 // for one packet
 #define FRAGMENT 1480 // of an IP packet's payload, when it doesn't fit one frame
@@ -59,6 +58,7 @@ struct hostile {
 	struct in_addr source[SOURCES_MAX];
 	unsigned sources;
 	unsigned recorded, reconfs;
+	size_t reconf_len;
 	struct packet packet[RECORDED_MAX];
 	uint64_t random;
 };
@@ -81,7 +81,7 @@ static bool is_data(const uint8_t *payload)
 // Keep a data packet of the client; reconfiguration Pings always, others while there is room.
 static void record(struct hostile *h, const uint8_t *payload, size_t len)
 {
-	bool reconf = len == RECONF_V2 || len == RECONF_V1;
+	bool reconf = len == h->reconf_len;
 	struct packet *p;
 
 	if (len == 0 || len > PACKET_MAX || !is_data(payload))
@@ -303,17 +303,19 @@ int main(int argc, char **argv)
 	long sent;
 	int rc;
 
-	if (argc < 7 || argc - 6 > SOURCES_MAX ||
+	if (argc < 8 || argc - 7 > SOURCES_MAX ||
 		sscanf(argv[2], "%31[0-9.]:%u", host, &port) != 2 ||
 		inet_pton(AF_INET, host, &h.server.sin_addr) != 1) {
-		(void)fputs("usage: visp-hostile IFACE SERVER:PORT COUNT RATE SEED SOURCE...\n",
+		(void)fputs(
+			"usage: visp-hostile IFACE SERVER:PORT COUNT RATE SEED RECONF SOURCE...\n",
 			stderr);
 		return 2;
 	}
 	h.server.sin_family = AF_INET;
 	h.server.sin_port = htons((uint16_t)port);
 	h.random = strtoull(argv[5], NULL, 10);
-	for (int i = 6; i < argc; i++)
+	h.reconf_len = strtoul(argv[6], NULL, 10);
+	for (int i = 7; i < argc; i++)
 		(void)inet_pton(AF_INET, argv[i], &h.source[h.sources++]);
 	rc = open_sockets(&h, argv[1]);
 	if (rc < 0) {

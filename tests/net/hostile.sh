@@ -2,23 +2,27 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # A million replayed, cut, bit-flipped and forged data packets and reconfiguration Pings, from new
 # addresses and from the client's own: nothing moves, nothing crashes, each is counted under a named
-# drop reason, and the client's own traffic goes on meanwhile. With "v1" in data format V1.
+# drop reason, and the client's own traffic goes on meanwhile. With "v1" in data format V1, with
+# "cbc" under AES-256-CBC and SHA256, with "epoch" in the format of 2.7.
 . "$(dirname "$0")/../../scripts/peers.sh"
 peers "$@"
 wanted=1000000 # have to reach the server
 rate=50000
 between=20
 lines=()
-if [ "${ARGS[0]-}" = v1 ]; then
-	lines=('data-format v1')
-	[ "$full" = 1 ] || wanted=250000
-fi
+reconf=48 # bytes of a reconfiguration Ping
+case ${ARGS[0]-} in
+v1) lines=('data-format v1') reconf=45 quick=250000 ;;
+cbc) CIPHER=AES-256-CBC lines=('data-ciphers AES-256-CBC' 'auth SHA256') reconf=92 quick=100000 ;;
+epoch) lines=('data-format epoch') reconf=52 quick=100000 ;;
+esac
+[ "$full" = 1 ] || wanted=${quick-$wanted}
 count=$((wanted * 11 / 10)) # on a busy machine the kernel loses some on the way to the port
 
 net_begin
 pki_begin
 hotspot_join a
-server_config 'keepalive 60 300' # no Pings in between, which would blur the count
+server_config 'keepalive 60 300' 'auth SHA256' # no Pings in between, which would blur the count
 client_config laptop "${lines[@]}"
 server_start
 client_start laptop
@@ -27,7 +31,7 @@ client_start laptop
 mkfifo "$W/hostile.in"
 # shellcheck disable=SC2016 # the inner shell expands it
 start hostile world sh -c 'exec "$@" <"$0"' "$W/hostile.in" "$build/tests/net/visp-hostile" srv \
-	"$server_outer:1194" "$count" "$rate" 42 203.0.113.1 203.0.113.66 198.51.100.77 10.8.0.9
+	"$server_outer:1194" "$count" "$rate" 42 "$reconf" 203.0.113.1 203.0.113.66 198.51.100.77 10.8.0.9
 exec {hostile_fd}>"$W/hostile.in"
 await_log hostile 5 recording || fail "no generator"
 probe_serve
@@ -73,7 +77,7 @@ dropped=$(($(figures) - before))
 own=$(($(count_of decrypted) - own))
 came=$(($(received) - frames))
 say "$sent sent, $came came, $own of the client, $dropped dropped under a name"
-at_most $wanted "$came" || fail "the kernel lost too many"
+at_most "$wanted" "$came" || fail "the kernel lost too many"
 at_most "$dropped" $((came - own + between)) || fail "more drops than packets"
 at_most $((came - own - between)) "$dropped" || fail "packets vanished without a name"
 at_most "$(sed -n 's/.* \([0-9.]*\)% packet loss.*/\1/p' "$W/ping.log")" 10 ||
