@@ -2,6 +2,7 @@
 #include "client/apply.h"
 
 #include <errno.h>
+#include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -9,6 +10,7 @@
 
 // Packets that may wait in the device: as many as a burst of ours takes, several times.
 #define VC_TUN_QUEUE 1000
+#define VC_GUARD_METRIC 0x7fffffffu // behind every route of the table
 
 static int apply_addr(
 	struct vc_nl *nl, int ifindex, const struct cfg_addr *local, const struct cfg_addr *peer)
@@ -68,15 +70,61 @@ err:
 	return rc;
 }
 
-void vc_apply_undo(struct vc_nl *nl, int ifindex, const struct vc_plan *plan)
+// In the place of each route into the tunnel, behind it, one that leads nowhere. It needs neither
+// device nor address, so it stays when those go.
+static void guard(struct vc_nl *nl, const struct vc_plan *plan, bool up)
 {
-	// Rules first: without them the routes of our table mean nothing to anybody.
-	for (size_t i = plan->n_rules; i-- > 0;)
-		(void)vc_nl_rule_del(nl, &plan->rules[i]);
+	for (size_t i = 0; i < plan->n_routes; i++) {
+		struct vc_route r = {
+			.dst = plan->routes[i].dst,
+			.table = plan->routes[i].table,
+			.metric = VC_GUARD_METRIC,
+			.type = RTN_UNREACHABLE,
+		};
+
+		if (plan->routes[i].type == RTN_THROW)
+			continue;
+		if (up)
+			(void)vc_nl_route_add(nl, &r); // without IPv6 there is nothing to guard
+		else
+			(void)vc_nl_route_del(nl, &r); // two routes may have had one guard
+	}
+}
+
+static void undo_rules(struct vc_nl *nl, const struct vc_plan *plan, const struct vc_plan *keep)
+{
+	for (size_t i = plan->n_rules; i-- > 0;) {
+		if (keep == NULL || !vc_plan_has_rule(keep, &plan->rules[i]))
+			(void)vc_nl_rule_del(nl, &plan->rules[i]);
+	}
+}
+
+static void undo_rest(struct vc_nl *nl, int ifindex, const struct vc_plan *plan)
+{
 	for (size_t i = plan->n_routes; i-- > 0;)
 		(void)vc_nl_route_del(nl, &plan->routes[i]);
 	if (plan->local.family != AF_UNSPEC)
 		(void)vc_nl_addr_del(nl, ifindex, &plan->local, &plan->peer);
 	if (plan->local6.family != AF_UNSPEC)
 		(void)vc_nl_addr_del(nl, ifindex, &plan->local6, NULL);
+}
+
+int vc_apply_change(
+	struct vc_nl *nl, int ifindex, const struct vc_plan *old, const struct vc_plan *next)
+{
+	int rc;
+
+	guard(nl, old, true);
+	undo_rest(nl, ifindex, old);
+	rc = vc_apply(nl, ifindex, next);
+	undo_rules(nl, old, rc == 0 ? next : NULL);
+	guard(nl, old, false);
+	return rc;
+}
+
+void vc_apply_undo(struct vc_nl *nl, int ifindex, const struct vc_plan *plan)
+{
+	// Rules first: without them the routes of our table mean nothing to anybody.
+	undo_rules(nl, plan, NULL);
+	undo_rest(nl, ifindex, plan);
 }

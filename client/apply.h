@@ -10,5 +10,10 @@
 // Returns 0 or -errno.
 int vc_apply(struct vc_nl *nl, int ifindex, const struct vc_plan *plan);
 
+// Put a plan in the place of another one. Meanwhile what went into the tunnel finds no way at all,
+// rather than one past it. Returns 0, or -errno: neither of the two is there then.
+int vc_apply_change(
+	struct vc_nl *nl, int ifindex, const struct vc_plan *old, const struct vc_plan *next);
+
 // Take everything back; what is gone already doesn't matter.
 void vc_apply_undo(struct vc_nl *nl, int ifindex, const struct vc_plan *plan);

@@ -16,6 +16,13 @@
 #define VC_DNS_AGAIN_MS 500 // others may rewrite the file several times in a row
 #define VC_RESOLVED "org.freedesktop.resolve1"
 
+static bool is_domain(const char *type)
+{
+	return strcasecmp(type, "DOMAIN") == 0 || strcasecmp(type, "DOMAIN-SEARCH") == 0 ||
+		strcasecmp(type, "ADAPTER_DOMAIN_SUFFIX") == 0 ||
+		strcasecmp(type, "DOMAIN-ROUTE") == 0;
+}
+
 void vc_dns_collect(const struct cfg_tunnel *tunnel, struct vc_dns_set *ret_set)
 {
 	memset(ret_set, 0, sizeof(*ret_set));
@@ -27,11 +34,11 @@ void vc_dns_collect(const struct cfg_tunnel *tunnel, struct vc_dns_set *ret_set)
 			if (ret_set->n_servers < VC_DNS_SERVERS &&
 				cfg_addr_parse(o->value, &addr) == 0)
 				ret_set->server[ret_set->n_servers++] = addr;
-		} else if (strcasecmp(o->type, "DOMAIN") == 0 ||
-			strcasecmp(o->type, "DOMAIN-SEARCH") == 0 ||
-			strcasecmp(o->type, "ADAPTER_DOMAIN_SUFFIX") == 0) {
-			if (ret_set->n_domains < VC_DNS_DOMAINS && o->value[0] != '\0')
-				ret_set->domain[ret_set->n_domains++] = o->value;
+		} else if (is_domain(o->type) && ret_set->n_domains < VC_DNS_DOMAINS &&
+			o->value[0] != '\0') {
+			ret_set->route_only[ret_set->n_domains] =
+				strcasecmp(o->type, "DOMAIN-ROUTE") == 0;
+			ret_set->domain[ret_set->n_domains++] = o->value;
 		}
 	}
 }
@@ -78,7 +85,7 @@ size_t vc_dns_text(
 
 	put_text(&o, VC_DNS_MARK);
 	for (size_t i = 0; i < set->n_domains; i++) {
-		if (!domain_ok(set->domain[i]))
+		if (!domain_ok(set->domain[i]) || set->route_only[i])
 			continue;
 		put_text(&o, search ? " " : "search ");
 		put_text(&o, set->domain[i]);
@@ -302,7 +309,8 @@ static int set_domains(sd_bus *bus, const struct vc_dns_set *set, int ifindex, b
 		rc = sd_bus_message_open_container(m, 'a', "(sb)");
 	for (size_t i = 0; rc >= 0 && i < set->n_domains; i++) {
 		if (domain_ok(set->domain[i]))
-			rc = sd_bus_message_append(m, "(sb)", set->domain[i], 0);
+			rc = sd_bus_message_append(
+				m, "(sb)", set->domain[i], (int)set->route_only[i]);
 	}
 	if (rc >= 0 && route_all)
 		rc = sd_bus_message_append(m, "(sb)", ".", 1);
@@ -340,6 +348,11 @@ int vc_dns_apply(struct vc_dns *dns, uv_loop_t *loop, const struct vc_dns_set *s
 
 void vc_dns_undo(struct vc_dns *dns)
 {
+	const struct vc_dns_set none = { 0 };
+
+	if (dns->resolved)
+		(void)apply_resolved(&none, dns->ifindex, false); // else they go with the device
+	dns->resolved = false;
 	if (dns->watching) {
 		uv_close((uv_handle_t *)&dns->watch, NULL);
 		uv_close((uv_handle_t *)&dns->again, NULL);

@@ -19,7 +19,8 @@
 struct vc_dns_set {
 	struct cfg_addr server[VC_DNS_SERVERS];
 	size_t n_servers;
-	const char *domain[VC_DNS_DOMAINS]; // search domains; borrowed
+	const char *domain[VC_DNS_DOMAINS]; // borrowed
+	bool route_only[VC_DNS_DOMAINS]; // asked for there, but not a search domain
 	size_t n_domains;
 };
 
@@ -35,8 +36,8 @@ struct vc_dns {
 	bool watching;
 };
 
-// Collect dhcp-option lines (DNS, DNS6, DOMAIN, DOMAIN-SEARCH, ADAPTER_DOMAIN_SUFFIX); others are
-// passed over.
+// Collect dhcp-option lines (DNS, DNS6, DOMAIN, DOMAIN-SEARCH, ADAPTER_DOMAIN_SUFFIX, and
+// DOMAIN-ROUTE for `dns server N resolve-domains`); others are passed over.
 void vc_dns_collect(const struct cfg_tunnel *tunnel, struct vc_dns_set *ret_set);
 
 // Write the text of a resolv.conf: our servers and domains, and the options of the old one.
@@ -44,9 +45,9 @@ void vc_dns_collect(const struct cfg_tunnel *tunnel, struct vc_dns_set *ret_set)
 size_t vc_dns_text(
 	const struct vc_dns_set *set, const char *old, size_t old_len, char *buf, size_t size);
 
-// Put the servers to use. route_all: every name is asked there, not only those in the domains.
-// backup: where the original resolv.conf may be kept. Returns 0, or -errno; nothing is changed
-// then.
+// Put the servers to use, in the place of those before. route_all: every name is asked there, not
+// only those in the domains. backup: where the original resolv.conf may be kept. Returns 0, or
+// -errno; nothing is changed then.
 int vc_dns_apply(struct vc_dns *dns, uv_loop_t *loop, const struct vc_dns_set *set, int ifindex,
 	bool route_all, const char *backup);
 

@@ -151,6 +151,13 @@ static void add_other(struct vc_client *c)
 	vc_event("other_family", "\"ifindex\": %d", path.ifindex);
 }
 
+// Without a tag nothing proves whose a packet is: such a server must not be sent a reconfiguration
+// Ping that it didn't ask for. Source: protocol.md 13.9.
+static bool is_authentic(const struct vc_client *c)
+{
+	return ovpn_cipher_is_aead(c->session.cipher) || strcmp(c->cfg->tls.auth, "none") != 0;
+}
+
 static void probe(struct vc_client *c)
 {
 	struct vc_mobility *m = &c->mobility;
@@ -163,7 +170,8 @@ static void probe(struct vc_client *c)
 		fresh_socket(c);
 		return;
 	}
-	if (!c->session.pushed.mobility && !c->session.v2 && m->sent >= VC_BLIND_PROBES) {
+	if (!c->session.pushed.mobility && !c->session.v2 &&
+		(m->sent >= VC_BLIND_PROBES || !is_authentic(c))) {
 		vc_client_again(c, "the server doesn't follow to the new address", 0);
 		return;
 	}

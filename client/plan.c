@@ -224,3 +224,12 @@ bool vc_plan_equal(const struct vc_plan *a, const struct vc_plan *b)
 	}
 	return true;
 }
+
+bool vc_plan_has_rule(const struct vc_plan *plan, const struct vc_rule *rule)
+{
+	for (size_t i = 0; i < plan->n_rules; i++) {
+		if (rule_equal(&plan->rules[i], rule))
+			return true;
+	}
+	return false;
+}

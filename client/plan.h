@@ -56,3 +56,6 @@ int vc_plan_build(
 
 // Would both have the same effect?
 bool vc_plan_equal(const struct vc_plan *a, const struct vc_plan *b);
+
+// Is this one of the plan's rules?
+bool vc_plan_has_rule(const struct vc_plan *plan, const struct vc_rule *rule);

@@ -369,7 +369,10 @@ static bool rekey_due(struct vc_client *c, const struct vc_slot *slot, uint64_t 
 {
 	const struct cfg_tls *tls = &c->cfg->tls;
 	const struct vc_engine_stats *used = vc_engine_stats(c->engine);
+	uint64_t bytes = tls->reneg_bytes;
 
+	if (bytes == 0)
+		bytes = ovpn_cipher_reneg_bytes(c->session.cipher);
 	if (!slot->keyed || slot->state != VC_SLOT_ACTIVE || c->session.initial != NULL ||
 		!c->session.have_keys)
 		return false;
@@ -377,8 +380,7 @@ static bool rekey_due(struct vc_client *c, const struct vc_slot *slot, uint64_t 
 		return true;
 	if (atomic_load_explicit(&used->key_age, memory_order_relaxed) != c->session.key_age)
 		return false; // the data thread hasn't taken the newest over yet
-	if (tls->reneg_bytes != 0 &&
-		atomic_load_explicit(&used->key_bytes, memory_order_relaxed) >= tls->reneg_bytes)
+	if (bytes != 0 && atomic_load_explicit(&used->key_bytes, memory_order_relaxed) >= bytes)
 		return true;
 	if (tls->reneg_pkts != 0 &&
 		atomic_load_explicit(&used->key_packets, memory_order_relaxed) >= tls->reneg_pkts)

@@ -95,8 +95,10 @@ static void set_dns(struct vc_client *c)
 	int rc;
 
 	vc_dns_collect(tunnel, &set);
-	if (set.n_servers == 0)
+	if (set.n_servers == 0) {
+		vc_dns_undo(&c->tunnel.dns); // a reconnection may take them away
 		return;
+	}
 	rc = vc_dns_apply(&c->tunnel.dns, &c->loop, &set, c->tunnel.tun.ifindex,
 		(tunnel->redirect & CFG_REDIRECT_GATEWAY) != 0, c->instance.dns_path);
 	if (rc < 0)
@@ -139,11 +141,12 @@ int vc_tunnel_up(struct vc_client *c)
 		vc_engine_inner(c->engine, true, mss);
 	if (!t->applied || !vc_plan_equal(t->plan, t->next)) {
 		if (t->applied)
-			vc_apply_undo(&c->nl, t->tun.ifindex, t->plan);
+			rc = vc_apply_change(&c->nl, t->tun.ifindex, t->plan, t->next);
+		else
+			rc = vc_apply(&c->nl, t->tun.ifindex, t->next);
 		swap = t->plan;
 		t->plan = t->next;
 		t->next = swap;
-		rc = vc_apply(&c->nl, t->tun.ifindex, t->plan);
 		t->applied = rc == 0;
 		vc_engine_inner(c->engine, t->applied, mss);
 		if (rc < 0)
@@ -151,8 +154,8 @@ int vc_tunnel_up(struct vc_client *c)
 		if (t->plan->n_left_out > 0)
 			vc_log(VC_WARN, "%zu pushed routes were not understood",
 				t->plan->n_left_out);
-		set_dns(c);
 	}
+	set_dns(c);
 	vc_tunnel_resume(c);
 	return 0;
 }

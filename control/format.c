@@ -13,7 +13,6 @@
 #include "shm/layout.h"
 
 #define FRAGMENT_DEFAULT 1300u // for clients with `fragment`, where the server says nothing
-#define RENEG_SMALL_BLOCKS (64ull << 20) // protocol.md 9.7
 
 static const char *select_cipher(const struct cfg_server *cfg, const struct ovpn_ncp_list *ciphers,
 	const struct ovpn_km2 *km, struct ctl_format *f)
@@ -197,7 +196,5 @@ uint8_t ctl_format_dir_flags(const struct ctl_peer *peer)
 
 uint64_t ctl_format_reneg_bytes(const struct cfg_server *cfg, enum ovpn_cipher cipher)
 {
-	if (cfg->tls.reneg_bytes != 0 || ovpn_cipher_info(cipher)->iv_len != 8)
-		return cfg->tls.reneg_bytes;
-	return RENEG_SMALL_BLOCKS;
+	return cfg->tls.reneg_bytes != 0 ? cfg->tls.reneg_bytes : ovpn_cipher_reneg_bytes(cipher);
 }

@@ -51,6 +51,11 @@ const struct ovpn_cipher_info *ovpn_cipher_info(enum ovpn_cipher cipher)
 	return &ciphers[cipher];
 }
 
+uint64_t ovpn_cipher_reneg_bytes(enum ovpn_cipher cipher)
+{
+	return ovpn_cipher_info(cipher)->iv_len == 8 ? 64ull << 20 : 0;
+}
+
 int ovpn_cipher_by_name(const char *name, size_t len, enum ovpn_cipher *ret_cipher)
 {
 	if (ovpn_text_equal(name, len, "[null-cipher]")) {

@@ -81,6 +81,10 @@ struct ovpn_cipher_info {
 // Table entry of a cipher; that of OVPN_CIPHER_NONE for values outside the enum.
 const struct ovpn_cipher_info *ovpn_cipher_info(enum ovpn_cipher cipher);
 
+// Bytes after which a key with this cipher has to be renewed where nobody set a limit: 64 MiB with
+// blocks of 64 bits (Sweet32), 0: no such limit. Source: protocol.md 9.7.
+uint64_t ovpn_cipher_reneg_bytes(enum ovpn_cipher cipher);
+
 // Cipher by its name, ignoring case; "none" and "[null-cipher]" are OVPN_CIPHER_NONE.
 // Returns 0, or -ENOENT when the name is unknown.
 int ovpn_cipher_by_name(const char *name, size_t len, enum ovpn_cipher *ret_cipher);

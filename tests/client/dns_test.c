@@ -10,14 +10,17 @@ GTC_TEST(dns, collects_what_it_knows)
 {
 	struct cfg_dhcp_option list[] = { { "DNS", "10.8.0.1" }, { "DNS6", "fd00::1" },
 		{ "DNS", "not an address" }, { "DOMAIN", "example.org" }, { "WINS", "10.8.0.9" },
-		{ "domain-search", "lab.example.org" } };
-	struct cfg_tunnel tunnel = { .dhcp = list, .n_dhcp = 6 };
+		{ "domain-search", "lab.example.org" }, { "DOMAIN-ROUTE", "corp.example" } };
+	struct cfg_tunnel tunnel = { .dhcp = list, .n_dhcp = 7 };
 	struct vc_dns_set set;
 
 	vc_dns_collect(&tunnel, &set);
 	GTC_EXPECT_INT(set.n_servers, 2);
-	GTC_EXPECT_INT(set.n_domains, 2);
+	GTC_EXPECT_INT(set.n_domains, 3);
 	GTC_EXPECT_STR(set.domain[1], "lab.example.org");
+	GTC_EXPECT(!set.route_only[1]);
+	GTC_EXPECT_STR(set.domain[2], "corp.example");
+	GTC_EXPECT(set.route_only[2]);
 }
 
 GTC_TEST(dns, text)
@@ -25,8 +28,8 @@ GTC_TEST(dns, text)
 	static const char old[] = "# theirs\nsearch hotel.example\nnameserver 192.168.1.1\n"
 				  "options edns0 trust-ad";
 	struct cfg_dhcp_option list[] = { { "DNS", "10.8.0.1" }, { "DOMAIN", "example.org" },
-		{ "DOMAIN", "evil\nnameserver 6.6.6.6" } };
-	struct cfg_tunnel tunnel = { .dhcp = list, .n_dhcp = 3 };
+		{ "DOMAIN", "evil\nnameserver 6.6.6.6" }, { "DOMAIN-ROUTE", "corp.example" } };
+	struct cfg_tunnel tunnel = { .dhcp = list, .n_dhcp = 4 };
 	struct vc_dns_set set;
 	char buf[512];
 	size_t len;
