@@ -6,7 +6,8 @@
 	"no program decides about the server; use verify-x509-name, peer-fingerprint or "          \
 	"crl-verify"
 #define NO_HOOK                                                                                    \
-	"no program decides who is let in; use certificates, crl-verify and client-config-dir"
+	"no program is asked there; auth-user-pass-verify, tls-verify, crl-verify and "            \
+	"client-config-dir decide"
 #define NO_PKCS11 "keys on tokens can't be used; give cert and key as files"
 #define NO_MGMT "there is no management interface; use vispctl on a server"
 #define PURPOSE "use remote-cert-tls"

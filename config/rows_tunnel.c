@@ -239,7 +239,7 @@ const struct cfg_directive cfg_rows_tunnel[] = {
 	// Ours.
 	WORKS(S | C, "mobility", 1, 1, "off|aggressive|lazy",
 		"How sessions follow a client to its new address; aggressive is the default. "
-		"lazy: with its next data packet, for P_DATA_V2 alone."),
+		"lazy: with its next data packet (docs/mobility.md has the formats that can)."),
 	WORKS(P, "mobility", 1, 8, "1 [lazy]", "The server knows reconfiguration Pings."),
 	WORKS(S | C, "data-format", 1, 1, "v1|v2|epoch",
 		"The newest data format to announce or give: without it v2 at a client, epoch at a "
