@@ -54,7 +54,9 @@ static void multipath(struct parsed *p, const struct nlattr *attr)
 	const struct rtnexthop *nh = mnl_attr_get_payload(attr);
 	int len = mnl_attr_get_payload_len(attr);
 
-	for (; RTNH_OK(nh, len) && !p->ours; len -= RTNH_ALIGN(nh->rtnh_len), nh = RTNH_NEXT(nh)) {
+	// RTNH_OK reads the length before it asks whether there is one.
+	for (; len >= (int)sizeof(*nh) && RTNH_OK(nh, len) && !p->ours;
+		len -= RTNH_ALIGN(nh->rtnh_len), nh = RTNH_NEXT(nh)) {
 		const struct nlattr *a = (const struct nlattr *)RTNH_DATA(nh);
 		int left = nh->rtnh_len - (int)sizeof(*nh);
 
