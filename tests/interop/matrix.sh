@@ -96,7 +96,7 @@ check_columns() {
 	case $SERVER$CLIENT-$cipher in
 	vispvisp-* | *GCM | *POLY1305) ;;
 	*)
-		[ "$(log_count $log "Data Channel: .*auth '$digest'")" = 1 ] || fail "$cell: not $digest"
+		await_log $log 5 "Data Channel: .*auth '$digest'" || fail "$cell: not $digest"
 		;;
 	esac
 	address_fits || fail "$cell: not topology $topology: $(ip -n "$(ns laptop)" -4 -o addr show dev tun0)"

@@ -41,7 +41,7 @@ tunnel() {
 peer() {
 	local n=$1 cipher=$2 auth=$3
 	shift 3
-	start "peer$n" laptop openvpn --dev tun --remote "${OUTER-$server_outer}" $((1200 + n)) --nobind \
+	start "peer$n" laptop openvpn --dev tun --remote "${far-$server_outer}" $((1200 + n)) --nobind \
 		--ifconfig "10.9.$n.2" "10.9.$n.1" --secret "$W/pki/static.key" 1 \
 		--cipher "$cipher" --auth "$auth" --ping 1 --verb 4 "$@"
 	await_log "peer$n" 20 'Initialization Sequence Completed' || fail "peer $n does not start"
@@ -81,7 +81,7 @@ inside # addresses of our ends
 peer 1 AES-256-CBC SHA256
 peer 2 AES-128-CBC SHA1 --comp-lzo no --allow-compression asym
 peer 3 none SHA512
-OUTER=$server_outer6 peer 4 AES-128-CBC SHA256 --proto udp6 --fragment 800 mtu
+far=$server_outer6 peer 4 AES-128-CBC SHA256 --proto udp6 --fragment 800 mtu
 peer "$tunnels" AES-256-CBC SHA256
 on laptop nft -f - <<-TXT
 	table ip6 lengths {

@@ -48,8 +48,9 @@ at_most "$(outages | percentile 90)" 100 || fail "more than one of ten over 100 
 if [ "$mode" = workers ]; then
 	[ "$(log_count control 'session c')" = 1 ] || fail "a session began anew"
 	[ "$(log_count control 'renegotiated')" -ge 1 ] || fail "no renegotiation"
-	telemetry /visp/totals | jq -e '.workers == 3 and .handoff_out > 0 and .owner_given > 0' \
-		>/dev/null || fail "no worker gave a packet or a session to another"
+	telemetry /visp/totals >"$W/totals.json"
+	jq -e '.workers == 3 and .handoff_out > 0 and .owner_given > 0' "$W/totals.json" >/dev/null ||
+		fail "no worker gave a packet or a session to another: $(cat "$W/totals.json")"
 else
 	jq -e '.handshakes == 0' "$W/probe.json" >/dev/null || fail "a handshake took place"
 fi
