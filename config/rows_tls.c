@@ -36,7 +36,7 @@ const struct cfg_directive cfg_rows_tls[] = {
 	WORKS(S | C, "verify-x509-name", 1, 2, "NAME [subject|name|name-prefix]",
 		"Name that the peer's certificate must have."),
 	WORKS(S | C, "remote-cert-tls", 1, 1, "server|client",
-		"Purpose of the peer's certificate."),
+		"Extended key usage of the peer's certificate, beside any key usage."),
 	WORKS(S | C, "remote-cert-ku", 0, 16, "[HEX]...",
 		"Key usages of which the peer's certificate must have one; none: any will do."),
 	WORKS(S | C, "remote-cert-eku", 1, 1, "NAME|OID",

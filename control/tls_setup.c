@@ -76,6 +76,16 @@ static int password(void *arg, char *ret_password, size_t size)
 	return (int)n;
 }
 
+static enum ovpn_tls_eku eku(enum cfg_purpose purpose)
+{
+	switch (purpose) {
+	case CFG_PURPOSE_SERVER: return OVPN_TLS_EKU_SERVER;
+	case CFG_PURPOSE_CLIENT: return OVPN_TLS_EKU_CLIENT;
+	case CFG_PURPOSE_ANY: break;
+	}
+	return OVPN_TLS_EKU_ANY;
+}
+
 static int make_ctx(struct ctl *ctl)
 {
 	const struct cfg_tls *t = &ctl->cfg->tls;
@@ -98,7 +108,7 @@ static int make_ctx(struct ctl *ctl)
 		.groups = t->groups,
 		.cert_profile = t->cert_profile,
 		.verify_cert = verify(ctl->cfg->verify_client),
-		.eku = t->purpose == CFG_PURPOSE_CLIENT ? OVPN_TLS_EKU_CLIENT : OVPN_TLS_EKU_ANY,
+		.eku = eku(t->purpose),
 		.ku = { .wanted = t->ku.wanted, .n = t->ku.n },
 		.eku_oid = t->eku_oid,
 		.name_match = name_match(t->x509_name_type),

@@ -38,7 +38,8 @@ enum ovpn_tls_verify_cert {
 	OVPN_TLS_CERT_NONE = 2, // verify-client-cert none
 };
 
-// remote-cert-tls: the extended key usage that the peer's certificate must have.
+// remote-cert-tls: the extended key usage that the peer's certificate must have, beside a key
+// usage.
 enum ovpn_tls_eku {
 	OVPN_TLS_EKU_ANY = 0,
 	OVPN_TLS_EKU_SERVER = 1,

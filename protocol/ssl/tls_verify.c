@@ -291,6 +291,9 @@ static int check_rules(struct ovpn_tls_conn *conn, const STACK_OF(X509) * chain)
 		return refuse(conn, leaf,
 			ctx->eku == OVPN_TLS_EKU_SERVER ? "not a server certificate"
 							: "not a client certificate");
+	// As with OpenVPN some key usage must be there; its value is the library's to judge.
+	if (ctx->eku != OVPN_TLS_EKU_ANY && (X509_get_extension_flags(leaf) & EXFLAG_KUSAGE) == 0)
+		return refuse(conn, leaf, "no key usage, which remote-cert-tls asks for");
 	if (!has_ku(leaf, &ctx->ku))
 		return refuse(conn, leaf, "key usage isn't one of remote-cert-ku");
 	if (!has_eku_oid(leaf, ctx->eku_oid))

@@ -374,6 +374,58 @@ GTC_TEST(tls, wrong_purpose_and_name)
 	world_done(&w);
 }
 
+// remote-cert-tls, as OpenVPN has it: the extended key usage by name, and a key usage of any value.
+GTC_TEST(tls, remote_cert_tls)
+{
+	static const struct {
+		enum ovpn_tls_eku wanted;
+		enum test_eku has;
+		const char *error; // NULL: accepted
+	} cases[] = {
+		{ OVPN_TLS_EKU_CLIENT, TEST_EKU_CLIENT, NULL },
+		{ OVPN_TLS_EKU_CLIENT, TEST_EKU_BOTH, NULL },
+		{ OVPN_TLS_EKU_CLIENT, TEST_EKU_CLIENT_ALONE,
+			"no key usage, which remote-cert-tls asks for (O=Visp test, CN=bob)" },
+		{ OVPN_TLS_EKU_CLIENT, TEST_EKU_NONE,
+			"not a client certificate (O=Visp test, CN=bob)" },
+		{ OVPN_TLS_EKU_SERVER, TEST_EKU_BOTH, NULL }, // odd, but what was asked for
+		{ OVPN_TLS_EKU_SERVER, TEST_EKU_CLIENT,
+			"not a server certificate (O=Visp test, CN=bob)" },
+		{ OVPN_TLS_EKU_ANY, TEST_EKU_CLIENT_ALONE, NULL },
+		{ OVPN_TLS_EKU_ANY, TEST_EKU_NONE, NULL },
+	};
+	struct world w;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		world_init(&w);
+		test_cert_free(w.client);
+		w.client = test_ca_issue(w.ca, "bob", cases[i].has, -60, 3600);
+		w.client_options.cert = inline_text(w.client->cert);
+		w.client_options.key = inline_text(w.client->key);
+		w.server_options.eku = cases[i].wanted;
+		GTC_ASSERT(world_start(&w));
+		if (cases[i].error == NULL) {
+			shake_hands(&w);
+			GTC_EXPECT_STR(ovpn_tls_conn_error(w.server_conn), "");
+		} else {
+			expect_server_refuses(&w, cases[i].error);
+		}
+		world_done(&w);
+	}
+	// And a client of its server.
+	world_init(&w);
+	test_cert_free(w.server);
+	w.server = test_ca_issue(w.ca, "server", TEST_EKU_SERVER_ALONE, -60, 3600);
+	w.server_options.cert = inline_text(w.server->cert);
+	w.server_options.key = inline_text(w.server->key);
+	w.client_options.eku = OVPN_TLS_EKU_SERVER;
+	GTC_ASSERT(world_start(&w));
+	shake_hands(&w);
+	GTC_EXPECT_STR(ovpn_tls_conn_error(w.client_conn),
+		"no key usage, which remote-cert-tls asks for (O=Visp test, CN=server)");
+	world_done(&w);
+}
+
 // A verified chain is known for these CRLs, and while all its certificates and the CRLs are valid.
 GTC_TEST(tls, cache)
 {

@@ -108,6 +108,13 @@ const char *test_ca_pem(const struct test_ca *ca)
 struct test_cert *test_ca_issue(
 	struct test_ca *ca, const char *cn, enum test_eku eku, long from_s, long to_s)
 {
+	static const char *const eku_text[] = {
+		[TEST_EKU_SERVER] = "serverAuth",
+		[TEST_EKU_CLIENT] = "clientAuth",
+		[TEST_EKU_BOTH] = "serverAuth,clientAuth",
+		[TEST_EKU_SERVER_ALONE] = "serverAuth",
+		[TEST_EKU_CLIENT_ALONE] = "clientAuth",
+	};
 	struct test_cert *ret = calloc(1, sizeof(*ret));
 	EVP_PKEY *key = EVP_EC_gen("P-256");
 	BIO *bio = BIO_new(BIO_s_mem());
@@ -118,10 +125,10 @@ struct test_cert *test_ca_issue(
 	cert = new_cert(cn, key, ret->serial, from_s, to_s);
 	X509_set_issuer_name(cert, X509_get_subject_name(ca->cert));
 	add_extension(cert, ca->cert, NID_basic_constraints, "CA:FALSE");
-	add_extension(cert, ca->cert, NID_key_usage, "digitalSignature");
-	if (eku != TEST_EKU_NONE)
-		add_extension(cert, ca->cert, NID_ext_key_usage,
-			eku == TEST_EKU_SERVER ? "serverAuth" : "clientAuth");
+	if (eku != TEST_EKU_SERVER_ALONE && eku != TEST_EKU_CLIENT_ALONE)
+		add_extension(cert, ca->cert, NID_key_usage, "digitalSignature");
+	if (eku_text[eku] != NULL)
+		add_extension(cert, ca->cert, NID_ext_key_usage, eku_text[eku]);
 	must(X509_sign(cert, ca->key, EVP_sha256()) > 0, "X509_sign");
 	ret->cert = cert_pem(cert);
 	must(PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL), "PEM");

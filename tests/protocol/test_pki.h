@@ -12,6 +12,9 @@ enum test_eku {
 	TEST_EKU_NONE,
 	TEST_EKU_SERVER,
 	TEST_EKU_CLIENT,
+	TEST_EKU_BOTH,
+	TEST_EKU_SERVER_ALONE, // without key usage, as the next
+	TEST_EKU_CLIENT_ALONE,
 };
 
 // A certificate and its key as PEM text, NUL-terminated; freed by test_cert_free().
