@@ -27,6 +27,26 @@ static int apply_addr(
 	return rc;
 }
 
+static int apply_rules(struct vc_nl *nl, const struct vc_plan *plan)
+{
+	for (size_t i = 0; i < plan->n_rules; i++) {
+		int rc = vc_nl_rule_add(nl, &plan->rules[i]);
+
+		if (rc == -EEXIST)
+			rc = 0;
+		if (rc < 0 && plan->rules[i].family == AF_INET6) {
+			vc_log(VC_WARN, "can't add an IPv6 routing rule: %s", strerror(-rc));
+			rc = 0;
+		}
+		if (rc < 0) {
+			vc_log(VC_ERROR, "can't add routing rule %u: %s", plan->rules[i].priority,
+				strerror(-rc));
+			return rc;
+		}
+	}
+	return 0;
+}
+
 int vc_apply(struct vc_nl *nl, int ifindex, const struct vc_plan *plan)
 {
 	char text[CFG_ADDR_TEXT];
@@ -49,20 +69,9 @@ int vc_apply(struct vc_nl *nl, int ifindex, const struct vc_plan *plan)
 			vc_log(VC_WARN, "route %s is left out: %s",
 				cfg_addr_text(&plan->routes[i].dst, true, text), strerror(-err));
 	}
-	for (size_t i = 0; i < plan->n_rules; i++) {
-		rc = vc_nl_rule_add(nl, &plan->rules[i]);
-		if (rc == -EEXIST)
-			rc = 0;
-		if (rc < 0 && plan->rules[i].family == AF_INET6) {
-			vc_log(VC_WARN, "can't add an IPv6 routing rule: %s", strerror(-rc));
-			rc = 0;
-		}
-		if (rc < 0) {
-			vc_log(VC_ERROR, "can't add routing rule %u: %s", plan->rules[i].priority,
-				strerror(-rc));
-			goto err;
-		}
-	}
+	rc = apply_rules(nl, plan);
+	if (rc < 0)
+		goto err;
 	return 0;
 
 err:
@@ -114,6 +123,14 @@ int vc_apply_change(
 {
 	int rc;
 
+	if (vc_plan_same_inside(old, next)) {
+		// The new ones first: no packet may find none.
+		rc = apply_rules(nl, next);
+		if (rc < 0)
+			vc_apply_undo(nl, ifindex, next);
+		undo_rules(nl, old, rc == 0 ? next : NULL);
+		return rc;
+	}
 	guard(nl, old, true);
 	undo_rest(nl, ifindex, old);
 	rc = vc_apply(nl, ifindex, next);

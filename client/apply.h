@@ -11,7 +11,8 @@
 int vc_apply(struct vc_nl *nl, int ifindex, const struct vc_plan *plan);
 
 // Put a plan in the place of another one. Meanwhile what went into the tunnel finds no way at all,
-// rather than one past it. Returns 0, or -errno: neither of the two is there then.
+// rather than one past it; where only rules differ, routes stay. Returns 0, or -errno: neither of
+// the two is there then.
 int vc_apply_change(
 	struct vc_nl *nl, int ifindex, const struct vc_plan *old, const struct vc_plan *next);
 

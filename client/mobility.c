@@ -213,6 +213,7 @@ static void use(struct vc_client *c, struct vc_sock *sock)
 	vc_link_use(&c->link, sock);
 	vc_tunnel_resize(c, sock->path.family);
 	vc_tunnel_resume(c);
+	vc_tunnel_path(c);
 }
 
 void vc_mobility_moved(struct vc_client *c, const struct vc_path *path)

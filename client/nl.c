@@ -177,9 +177,9 @@ static int route_request(
 	rtm->rtm_table = RT_TABLE_UNSPEC; // RTA_TABLE holds the 32 bits
 	rtm->rtm_protocol = RTPROT_STATIC;
 	rtm->rtm_type = route->type;
+	// Not RT_SCOPE_LINK, though the device is a link: who sets a route has the kernel ask for
+	// its gateway in that scope, and a gateway is never in the tunnel.
 	rtm->rtm_scope = RT_SCOPE_UNIVERSE;
-	if (route->type == RTN_UNICAST && route->gateway.family == AF_UNSPEC)
-		rtm->rtm_scope = RT_SCOPE_LINK;
 	if (type == RTM_DELROUTE)
 		rtm->rtm_scope = RT_SCOPE_NOWHERE; // matches every scope
 	mnl_attr_put_u32(nlh, RTA_TABLE, route->table);

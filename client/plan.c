@@ -103,6 +103,17 @@ static void plan_redirect(
 		add_route(plan, env, &net, 0, false);
 }
 
+// block-local without a default route: the network around us goes into the tunnel by itself.
+static void plan_lan(struct vc_plan *plan, const struct vc_plan_env *env)
+{
+	for (size_t i = 0; i < plan->n_routes; i++) {
+		if (plan->routes[i].dst.family == AF_INET && plan->routes[i].dst.prefix == 0)
+			return;
+	}
+	if (env->lan.family == AF_INET)
+		add_route(plan, env, &env->lan, 0, false);
+}
+
 static void add_rule(struct vc_plan *plan, const struct vc_rule *rule, uint32_t *priority)
 {
 	plan->rules[plan->n_rules] = *rule;
@@ -145,6 +156,15 @@ static void plan_rules(
 
 		add_rule(plan, &to, &priority);
 	}
+	if (block_local && env->gateway.family == family) {
+		// Of the networks that block-local closes this one address stays open.
+		struct vc_rule to = { .family = family,
+			.table = RT_TABLE_MAIN,
+			.suppress = -1,
+			.dst = env->gateway };
+
+		add_rule(plan, &to, &priority);
+	}
 	for (int len = (int)bits; len >= shortest; len--) {
 		if (!present[len])
 			continue;
@@ -184,6 +204,8 @@ int vc_plan_build(
 	for (size_t i = 0; i < t->n_routes; i++)
 		plan_route(plan, env, t, &t->routes[i]);
 	plan_redirect(plan, env, t);
+	if (block_local)
+		plan_lan(plan, env);
 	plan_rules(plan, env, AF_INET, block_local);
 	plan_rules(plan, env, AF_INET6, block_local);
 	return 0;
@@ -207,9 +229,9 @@ static bool addr_equal(const struct cfg_addr *a, const struct cfg_addr *b)
 	return a->family == b->family && a->prefix == b->prefix && cfg_addr_equal(a, b);
 }
 
-bool vc_plan_equal(const struct vc_plan *a, const struct vc_plan *b)
+bool vc_plan_same_inside(const struct vc_plan *a, const struct vc_plan *b)
 {
-	if (a->mtu != b->mtu || a->n_routes != b->n_routes || a->n_rules != b->n_rules)
+	if (a->mtu != b->mtu || a->n_routes != b->n_routes)
 		return false;
 	if (!addr_equal(&a->local, &b->local) || !addr_equal(&a->peer, &b->peer) ||
 		!addr_equal(&a->local6, &b->local6) || !addr_equal(&a->peer6, &b->peer6))
@@ -218,6 +240,13 @@ bool vc_plan_equal(const struct vc_plan *a, const struct vc_plan *b)
 		if (!route_equal(&a->routes[i], &b->routes[i]))
 			return false;
 	}
+	return true;
+}
+
+bool vc_plan_equal(const struct vc_plan *a, const struct vc_plan *b)
+{
+	if (a->n_rules != b->n_rules || !vc_plan_same_inside(a, b))
+		return false;
 	for (size_t i = 0; i < a->n_rules; i++) {
 		if (!rule_equal(&a->rules[i], &b->rules[i]))
 			return false;

@@ -44,6 +44,8 @@ struct vc_plan_env {
 	uint32_t mask;
 	struct cfg_addr server; // the server's address outside
 	struct cfg_addr other; // in the other family, where the session may move to; or AF_UNSPEC
+	struct cfg_addr gateway; // on the way there; AF_UNSPEC: the server is on the link
+	struct cfg_addr lan; // IPv4 network that the gateway lies in; or AF_UNSPEC
 	bool strict; // the kernel checks reverse paths strictly (rp_filter 1)
 	bool no_routes; // route-noexec
 	bool no_address; // ifconfig-noexec
@@ -53,6 +55,9 @@ struct vc_plan_env {
 // (vpn_gateway, net_gateway, remote_host). Returns 0, or -EINVAL when there is no address to use.
 int vc_plan_build(
 	const struct cfg_pushed *pushed, const struct vc_plan_env *env, struct vc_plan *ret_plan);
+
+// Have both the same addresses, routes and MTU? Rules may differ.
+bool vc_plan_same_inside(const struct vc_plan *a, const struct vc_plan *b);
 
 // Would both have the same effect?
 bool vc_plan_equal(const struct vc_plan *a, const struct vc_plan *b);

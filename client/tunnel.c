@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +50,29 @@ static bool strict_rp_filter(const char *link)
 	return highest == 1;
 }
 
+// The IPv4 network that a path's source address lies in, or AF_UNSPEC.
+static struct cfg_addr network_of(const struct vc_path *path)
+{
+	struct cfg_addr net = { .family = AF_UNSPEC };
+	struct ifaddrs *list = NULL;
+
+	if (path->source.family != AF_INET || getifaddrs(&list) < 0)
+		return net;
+	for (struct ifaddrs *i = list; i != NULL; i = i->ifa_next) {
+		const struct sockaddr_in *at = (const void *)i->ifa_addr;
+		const struct sockaddr_in *mask = (const void *)i->ifa_netmask;
+
+		if (at == NULL || mask == NULL || at->sin_family != AF_INET ||
+			memcmp(&at->sin_addr, path->source.bytes, 4) != 0)
+			continue;
+		net = path->source;
+		net.prefix = (uint8_t)__builtin_popcount(mask->sin_addr.s_addr);
+		net = cfg_addr_network(&net);
+	}
+	freeifaddrs(list);
+	return net;
+}
+
 static void fill_env(struct vc_client *c, struct vc_plan_env *env)
 {
 	char name[IF_NAMESIZE];
@@ -62,8 +87,12 @@ static void fill_env(struct vc_client *c, struct vc_plan_env *env)
 	env->other = c->watch.other;
 	env->no_routes = c->cfg->route_noexec;
 	env->no_address = c->cfg->ifconfig_noexec;
-	if (c->link.cur != NULL &&
-		if_indextoname((unsigned)c->link.cur->path.ifindex, name) != NULL)
+	if (c->link.cur == NULL)
+		return;
+	env->gateway = c->link.cur->path.gateway;
+	if ((c->session.pushed.tunnel.redirect & CFG_REDIRECT_BLOCK_LOCAL) != 0)
+		env->lan = network_of(&c->link.cur->path);
+	if (if_indextoname((unsigned)c->link.cur->path.ifindex, name) != NULL)
 		env->strict = strict_rp_filter(name);
 }
 
@@ -120,11 +149,41 @@ void vc_tunnel_resize(struct vc_client *c, uint16_t family)
 		vc_engine_inner(c->engine, true, mss_for(c, t->plan->mtu, family));
 }
 
+// Put the plan that lies in t->next in the place of what is there. Returns 0 or -errno.
+static int take_plan(struct vc_client *c)
+{
+	struct vc_tunnel *t = &c->tunnel;
+	struct vc_plan *swap = t->plan;
+	int rc;
+
+	if (t->applied)
+		rc = vc_apply_change(&c->nl, t->tun.ifindex, t->plan, t->next);
+	else
+		rc = vc_apply(&c->nl, t->tun.ifindex, t->next);
+	t->plan = t->next;
+	t->next = swap;
+	t->applied = rc == 0;
+	return rc;
+}
+
+void vc_tunnel_path(struct vc_client *c)
+{
+	struct vc_tunnel *t = &c->tunnel;
+	struct vc_plan_env env;
+
+	if (!t->applied || c->phase != VC_PHASE_UP)
+		return;
+	fill_env(c, &env);
+	if (vc_plan_build(&c->session.pushed, &env, t->next) < 0 || vc_plan_equal(t->plan, t->next))
+		return;
+	if (take_plan(c) < 0)
+		vc_client_fatal(c, "the tunnel can't be set up on the new path");
+}
+
 int vc_tunnel_up(struct vc_client *c)
 {
 	struct vc_tunnel *t = &c->tunnel;
 	struct vc_plan_env env;
-	struct vc_plan *swap;
 	unsigned mss;
 	int rc = 0;
 
@@ -140,14 +199,7 @@ int vc_tunnel_up(struct vc_client *c)
 	if (t->applied)
 		vc_engine_inner(c->engine, true, mss);
 	if (!t->applied || !vc_plan_equal(t->plan, t->next)) {
-		if (t->applied)
-			rc = vc_apply_change(&c->nl, t->tun.ifindex, t->plan, t->next);
-		else
-			rc = vc_apply(&c->nl, t->tun.ifindex, t->next);
-		swap = t->plan;
-		t->plan = t->next;
-		t->next = swap;
-		t->applied = rc == 0;
+		rc = take_plan(c);
 		vc_engine_inner(c->engine, t->applied, mss);
 		if (rc < 0)
 			return rc;

@@ -193,6 +193,42 @@ GTC_TEST(plan, room_for_rules)
 	free(p);
 }
 
+// block-local closes what is around us, but for the gateway; without a default route into the
+// tunnel the network goes there by itself.
+GTC_TEST(plan, block_local)
+{
+	const char *all[] = { "topology subnet", "ifconfig 10.8.0.2 255.255.255.0",
+		"redirect-gateway def1 block-local", NULL };
+	const char *some[] = { "topology subnet", "ifconfig 10.8.0.2 255.255.255.0",
+		"route 10.9.0.0 255.255.0.0", "redirect-private block-local", NULL };
+	struct vc_plan_env at = env;
+	struct vc_plan *p;
+
+	at.gateway =
+		(struct cfg_addr){ .family = AF_INET, .prefix = 32, .bytes = { 192, 168, 1, 1 } };
+	at.lan = (struct cfg_addr){ .family = AF_INET, .prefix = 24, .bytes = { 192, 168, 1, 0 } };
+	p = plan_of(&at, all);
+	GTC_ASSERT_INT(p->n_routes, 1);
+	GTC_ASSERT_INT(p->n_rules, 2);
+	expect_addr(&p->rules[0].dst, "192.168.1.1/32");
+	GTC_EXPECT_INT(p->rules[0].table, RT_TABLE_MAIN);
+	GTC_EXPECT_INT(p->rules[1].table, env.table);
+	GTC_EXPECT_INT(p->rules[1].suppress, -1);
+	free(p);
+	p = plan_of(&at, some);
+	GTC_ASSERT_INT(p->n_routes, 2);
+	expect_addr(&p->routes[1].dst, "192.168.1.0/24");
+	GTC_EXPECT_INT(p->routes[1].ifindex, IFINDEX);
+	for (size_t i = 1; i < p->n_rules; i++)
+		GTC_EXPECT_INT(p->rules[i].table, env.table); // nothing of main comes before
+	free(p);
+	at.gateway.family = at.lan.family = AF_UNSPEC; // the server is on the link
+	p = plan_of(&at, some);
+	GTC_EXPECT_INT(p->n_routes, 1);
+	GTC_EXPECT_INT(p->n_rules, 1);
+	free(p);
+}
+
 GTC_TEST(plan, equal)
 {
 	const char *one[] = { "topology subnet", "ifconfig 10.8.0.2 255.255.255.0",
@@ -203,6 +239,10 @@ GTC_TEST(plan, equal)
 
 	GTC_EXPECT(vc_plan_equal(a, b));
 	GTC_EXPECT(!vc_plan_equal(a, c));
+	GTC_EXPECT(!vc_plan_same_inside(a, c));
+	b->rules[0].priority++;
+	GTC_EXPECT(vc_plan_same_inside(a, b));
+	GTC_EXPECT(!vc_plan_equal(a, b));
 	free(a);
 	free(b);
 	free(c);
