@@ -14,6 +14,7 @@
 #include "control/crl.h"
 #include "control/log.h"
 #include "control/pool.h"
+#include "control/pool_writer.h"
 
 // Addresses of the IPv6 network that have an entry in the pool, and in the dataplane's index.
 #define CTL_POOL6_MANAGED (2u * CFG_POOL6_MAX)
@@ -25,7 +26,8 @@ struct ctl_policy {
 	struct ctl_far *far; // fixed IPv6 addresses beyond the pool that are in use
 	struct ctl_crl *crl; // NULL without crl-verify
 	struct timespec crl_dir_time; // of crl-verify's folder, when it was looked at last
-	uint64_t written_ms; // the file of ifconfig-pool-persist, monotonic
+	struct ctl_pool_writer writer; // of the file of ifconfig-pool-persist
+	uint64_t written_ms; // that file, monotonic
 	bool complained; // that it can't be written
 };
 
@@ -166,18 +168,41 @@ int ctl_policy_create(const struct cfg_server *cfg, struct ctl_policy **ret_poli
 	return 0;
 }
 
-static void persist(struct ctl_policy *p)
+// What became of a writing.
+static void persisted(struct ctl_policy *p, int rc)
 {
+	if (rc < 0)
+		ctl_pool_unsaved(p->pool);
+	if (rc < 0 && !p->complained)
+		ctl_log(CTL_WARN, "addresses can't be written down path=%s error=\"%s\"",
+			p->cfg->pool_persist, strerror(-rc));
+	p->complained = rc < 0;
+}
+
+// See whether a writing is over; wait: until it is.
+static void persist_end(struct ctl_policy *p, bool wait)
+{
+	int rc;
+
+	if (ctl_pool_writer_end(&p->writer, wait, &rc))
+		persisted(p, rc);
+}
+
+// Have the addresses written down, if they changed.
+static void persist_begin(struct ctl_policy *p)
+{
+	char *text;
+	size_t len;
 	int rc;
 
 	if (p->pool == NULL || p->cfg->pool_persist == NULL || p->cfg->pool_persist_s == 0 ||
 		(!ctl_pool_changed(p->pool) && (p->pool6 == NULL || !ctl_pool_changed(p->pool6))))
 		return;
-	rc = ctl_pool_write(p->pool, p->pool6, p->cfg->pool_persist);
-	if (rc < 0 && !p->complained)
-		ctl_log(CTL_WARN, "addresses can't be written down path=%s error=\"%s\"",
-			p->cfg->pool_persist, strerror(-rc));
-	p->complained = rc < 0;
+	rc = ctl_pool_text(p->pool, p->pool6, &text, &len);
+	if (rc == 0)
+		rc = ctl_pool_writer_begin(&p->writer, p->cfg->pool_persist, text, len);
+	if (rc < 0)
+		persisted(p, rc);
 }
 
 struct ctl_policy *ctl_policy_free(struct ctl_policy *p)
@@ -186,7 +211,9 @@ struct ctl_policy *ctl_policy_free(struct ctl_policy *p)
 
 	if (p == NULL)
 		return NULL;
-	persist(p);
+	persist_end(p, true);
+	persist_begin(p); // what changed since then
+	persist_end(p, true);
 	ctl_crl_free(p->crl);
 	ctl_pool_free(p->pool);
 	ctl_pool_free(p->pool6);
@@ -424,16 +451,23 @@ static bool crl_dir_changed(struct ctl_policy *p)
 	return true;
 }
 
+static void persist_tick(struct ctl_policy *p, uint64_t now_ms)
+{
+	persist_end(p, false);
+	// A disk that is slower than the interval gets the next text when it is done with this one.
+	if (p->cfg->pool_persist_s == 0 || p->writer.busy ||
+		now_ms - p->written_ms < (uint64_t)p->cfg->pool_persist_s * 1000)
+		return;
+	p->written_ms = now_ms;
+	persist_begin(p);
+}
+
 bool ctl_policy_tick(struct ctl_policy *p, struct ovpn_tls_ctx *tls_ctx, uint64_t now_ms)
 {
 	enum ctl_crl_result result = CTL_CRL_SAME;
 	char text[CTL_CRL_TEXT];
 
-	if (p->cfg->pool_persist_s != 0 &&
-		now_ms - p->written_ms >= (uint64_t)p->cfg->pool_persist_s * 1000) {
-		p->written_ms = now_ms;
-		persist(p);
-	}
+	persist_tick(p, now_ms);
 	if (crl_dir_changed(p))
 		return true;
 	if (p->crl != NULL)

@@ -69,9 +69,16 @@ void ctl_pool_stats(const struct ctl_pool *pool, struct ctl_pool_stats *ret_stat
 int ctl_pool_read(struct ctl_pool *pool, struct ctl_pool *pool6, const char *path,
 	unsigned *ret_skipped, struct cfg_error *err);
 
-// Has anything changed that ctl_pool_write would write?
+// Has anything changed that ctl_pool_text would say otherwise than the last time?
 bool ctl_pool_changed(const struct ctl_pool *pool);
 
-// Write all memories and leases: a new file beside the old one that replaces it as a whole.
-// pool6: NULL without IPv6. Returns 0 or a negative errno.
-int ctl_pool_write(struct ctl_pool *pool, struct ctl_pool *pool6, const char *path);
+// The last text didn't reach its file: count as changed.
+void ctl_pool_unsaved(struct ctl_pool *pool);
+
+// All memories and leases as the text of a file, which the caller frees. From then on the pools
+// count as unchanged. pool6: NULL without IPv6. Returns 0 or -ENOMEM.
+int ctl_pool_text(struct ctl_pool *pool, struct ctl_pool *pool6, char **ret_text, size_t *ret_len);
+
+// Write a text: a new file beside the old one that replaces it as a whole, once it lies on the
+// disk. Waits for the disk. Any thread; one at a time for each path. Returns 0 or a negative errno.
+int ctl_pool_store(const char *path, const char *text, size_t len);

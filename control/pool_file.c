@@ -97,6 +97,11 @@ bool ctl_pool_changed(const struct ctl_pool *pool)
 	return pool->changed;
 }
 
+void ctl_pool_unsaved(struct ctl_pool *pool)
+{
+	pool->changed = true;
+}
+
 // Where the name has an address in the other pool, or had one last; false: nowhere.
 static bool other_address(const struct ctl_pool *pool, const char *name, struct cfg_addr *ret_addr)
 {
@@ -152,12 +157,48 @@ static void all_write(const struct ctl_pool *pool, const struct ctl_pool *pool6,
 	}
 }
 
-int ctl_pool_write(struct ctl_pool *pool, struct ctl_pool *pool6, const char *path)
+int ctl_pool_text(struct ctl_pool *pool, struct ctl_pool *pool6, char **ret_text, size_t *ret_len)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	if (f == NULL)
+		return -ENOMEM;
+	all_write(pool, pool6, f, false);
+	if (pool6 != NULL)
+		all_write(pool, pool6, f, true);
+	if (fclose(f) != 0) {
+		free(text);
+		return -ENOMEM;
+	}
+	pool->changed = false;
+	if (pool6 != NULL)
+		pool6->changed = false;
+	*ret_text = text;
+	*ret_len = len;
+	return 0;
+}
+
+static int write_all(int fd, const char *text, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, text, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		text += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int ctl_pool_store(const char *path, const char *text, size_t len)
 {
 	char *beside = NULL;
-	FILE *f = NULL;
-	int rc = 0;
-	int fd;
+	int rc, fd;
 
 	if (asprintf(&beside, "%s.new", path) < 0)
 		return -ENOMEM;
@@ -166,26 +207,13 @@ int ctl_pool_write(struct ctl_pool *pool, struct ctl_pool *pool6, const char *pa
 		rc = -errno;
 		goto free_name;
 	}
-	f = fdopen(fd, "w");
-	if (f == NULL) {
+	rc = write_all(fd, text, len);
+	if (rc == 0 && fsync(fd) < 0)
 		rc = -errno;
-		close(fd);
-		goto remove_file;
-	}
-	all_write(pool, pool6, f, false);
-	if (pool6 != NULL)
-		all_write(pool, pool6, f, true);
-	if (fflush(f) != 0 || fsync(fd) < 0)
-		rc = -errno;
-	if (fclose(f) != 0 && rc == 0)
+	if (close(fd) < 0 && rc == 0)
 		rc = -errno;
 	if (rc == 0 && rename(beside, path) < 0)
 		rc = -errno;
-	if (rc == 0)
-		pool->changed = false;
-	if (rc == 0 && pool6 != NULL)
-		pool6->changed = false;
-remove_file:
 	if (rc < 0)
 		(void)unlink(beside); // the error that counts is the first
 free_name:
