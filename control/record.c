@@ -50,9 +50,20 @@ size_t ctl_records_bytes(uint32_t sessions)
 	return bytes + SHM_SHAKING_MAX * sizeof(struct shm_shaking);
 }
 
-static int map(struct ctl_records *r, int fd, uint32_t sessions)
+// Behind that, from the next page on: the notes.
+static size_t notes_at(uint32_t sessions)
 {
-	size_t bytes = ctl_records_bytes(sessions);
+	return (ctl_records_bytes(sessions) + 4095) & ~(size_t)4095;
+}
+
+static size_t bytes_with_notes(uint32_t sessions)
+{
+	return notes_at(sessions) + (size_t)sessions * sizeof(struct shm_note);
+}
+
+static int map(struct ctl_records *r, int fd, uint32_t sessions, bool notes)
+{
+	size_t bytes = notes ? bytes_with_notes(sessions) : ctl_records_bytes(sessions);
 	uint8_t *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	if (p == MAP_FAILED)
@@ -62,7 +73,8 @@ static int map(struct ctl_records *r, int fd, uint32_t sessions)
 		.record = (struct shm_control_record *)(p + sizeof(struct shm_control_header)),
 		.sessions = sessions,
 		.bytes = bytes };
-	r->shaking = (struct shm_shaking *)(p + bytes) - SHM_SHAKING_MAX;
+	r->shaking = (struct shm_shaking *)(p + ctl_records_bytes(sessions)) - SHM_SHAKING_MAX;
+	r->note = notes ? (struct shm_note *)(p + notes_at(sessions)) : NULL;
 	r->parked = (struct shm_parked *)r->shaking - SHM_PARKED_MAX;
 	return 0;
 }
@@ -76,12 +88,12 @@ int ctl_records_create(struct ctl_records *r, uint32_t sessions, const uint8_t i
 
 	if (fd < 0)
 		return -errno;
-	if (fchmod(fd, 0600) < 0 || ftruncate(fd, (off_t)ctl_records_bytes(sessions)) < 0 ||
+	if (fchmod(fd, 0600) < 0 || ftruncate(fd, (off_t)bytes_with_notes(sessions)) < 0 ||
 		fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
 		rc = -errno;
 		goto close_fd;
 	}
-	rc = map(r, fd, sessions);
+	rc = map(r, fd, sessions, true);
 	if (rc < 0)
 		goto close_fd;
 	h = r->header;
@@ -130,9 +142,10 @@ int ctl_records_open(struct ctl_records *r, int fd, uint32_t sessions, const uin
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (st.st_size != (off_t)ctl_records_bytes(sessions))
+	if (st.st_size != (off_t)bytes_with_notes(sessions) &&
+		st.st_size != (off_t)ctl_records_bytes(sessions))
 		return -ESTALE;
-	rc = map(r, fd, sessions);
+	rc = map(r, fd, sessions, st.st_size == (off_t)bytes_with_notes(sessions));
 	if (rc < 0)
 		return rc;
 	if (!header_fits(r->header, sessions, instance)) {
@@ -376,4 +389,78 @@ int ctl_shaking_recover(struct ctl_records *r, uint32_t index, struct shm_shakin
 	else
 		r->shaking_used[index] = 1;
 	return rc;
+}
+
+// ---- Notes -----------------------------------------------------------------------------------
+
+#define NOTE_HEAD (offsetof(struct shm_note, bytes) - sizeof(uint32_t))
+
+int ctl_note_write(struct ctl_records *r, uint32_t slot, uint16_t generation, uint64_t since_s,
+	const void *env, size_t env_len, const char *config)
+{
+	size_t config_len = strlen(config) + 1;
+	const char *text = env;
+	struct shm_note *note;
+	int rc = 0;
+
+	if (r->note == NULL || slot >= r->sessions)
+		return -ENOENT;
+	note = &r->note[slot];
+	note->checksum = ~note->checksum; // no half of an old and half of a new one passes
+	atomic_signal_fence(memory_order_seq_cst);
+	if (config_len > SHM_NOTE_BYTES)
+		return -ENOBUFS;
+	while (env_len > SHM_NOTE_BYTES - config_len) {
+		size_t n = strlen(text) + 1;
+
+		text += n;
+		env_len -= n;
+		rc = -ENOBUFS;
+	}
+	note->slot = slot;
+	note->generation = generation;
+	note->env_len = (uint32_t)env_len;
+	note->config_len = (uint32_t)config_len;
+	note->since_s = since_s;
+	if (env_len > 0)
+		memcpy(note->bytes, text, env_len);
+	memcpy(note->bytes + env_len, config, config_len);
+	atomic_signal_fence(memory_order_seq_cst);
+	note->checksum = checksum(SUM_BEGIN(note), NOTE_HEAD + env_len + config_len);
+	atomic_signal_fence(memory_order_seq_cst);
+	return rc;
+}
+
+int ctl_note_check(const struct shm_note *note, uint32_t slot, uint16_t generation)
+{
+	size_t env_len = note->env_len;
+	size_t config_len = note->config_len;
+
+	if (note->slot != slot || note->generation != generation || env_len > SHM_NOTE_BYTES ||
+		config_len < 1 || config_len > SHM_NOTE_BYTES - env_len)
+		return -EBADMSG;
+	if (note->checksum != checksum(SUM_BEGIN(note), NOTE_HEAD + env_len + config_len))
+		return -EBADMSG;
+	return (env_len == 0 || note->bytes[env_len - 1] == '\0') &&
+			memchr(note->bytes + env_len, '\0', config_len) ==
+				note->bytes + env_len + config_len - 1
+		? 0
+		: -EBADMSG;
+}
+
+int ctl_note_read(
+	const struct ctl_records *r, uint32_t slot, uint16_t generation, struct ctl_note *ret_note)
+{
+	const struct shm_note *note;
+
+	if (r->note == NULL || slot >= r->sessions)
+		return -ENOENT;
+	note = &r->note[slot];
+	if (ctl_note_check(note, slot, generation) < 0)
+		return -EBADMSG;
+	*ret_note = (struct ctl_note){ .since_s = note->since_s,
+		.env = note->bytes,
+		.env_len = note->env_len,
+		.config = note->bytes + note->env_len };
+	return 0;
 }

@@ -16,6 +16,7 @@ struct ctl_records {
 	struct shm_control_record *record;
 	struct shm_parked *parked;
 	struct shm_shaking *shaking;
+	struct shm_note *note; // NULL: a memfd of an earlier version, which has none
 	uint32_t sessions;
 	size_t bytes;
 	uint32_t parked_next; // where the search for a free entry begins
@@ -24,7 +25,7 @@ struct ctl_records {
 	uint8_t shaking_used[SHM_SHAKING_MAX];
 };
 
-// Bytes of the memfd for so many sessions.
+// Bytes of the memfd for so many sessions, without the notes.
 size_t ctl_records_bytes(uint32_t sessions);
 
 // Make a new one. instance: of the session table; tls_hash: ovpn_tls_ctx_hash(). *ret_fd belongs to
@@ -86,3 +87,24 @@ void ctl_shaking_drop(struct ctl_records *r, uint32_t index);
 // Returns 0, -ENOENT when it isn't in use, -EBADMSG when it is damaged (it is free then).
 int ctl_shaking_recover(struct ctl_records *r, uint32_t index, struct shm_shaking *ret_entry);
 int ctl_shaking_check(const struct shm_shaking *entry);
+
+// A note as it was read; what it points to lies in the memfd, and stays until the next write.
+struct ctl_note {
+	uint64_t since_s;
+	const char *env;
+	size_t env_len;
+	const char *config; // "": none
+};
+
+// Write the note of a session, before its record. Returns 0; -ENOBUFS when it doesn't fit, then
+// variables are left out from the first on, and if that isn't enough, it has none; -ENOENT without
+// a place for it.
+int ctl_note_write(struct ctl_records *r, uint32_t slot, uint16_t generation, uint64_t since_s,
+	const void *env, size_t env_len, const char *config);
+
+// Returns 0, -ENOENT, or -EBADMSG when it is damaged or another session's.
+int ctl_note_read(
+	const struct ctl_records *r, uint32_t slot, uint16_t generation, struct ctl_note *ret_note);
+
+// Is a copy of a note one that could have been written to this slot? Pure. Returns 0 or -EBADMSG.
+int ctl_note_check(const struct shm_note *note, uint32_t slot, uint16_t generation);

@@ -28,6 +28,7 @@ enum shm_record_flag {
 	SHM_RECORD_USER = 1u << 7, // user_hash is valid
 	SHM_RECORD_TOKEN = 1u << 8, // token_session and token_initial_s are valid
 	SHM_RECORD_TOKEN_NOBODY = 1u << 9, // that token was made for an empty user name
+	SHM_RECORD_NOTE = 1u << 10, // programs know of the session: it has a note
 };
 
 enum shm_record_wrap {
@@ -111,6 +112,23 @@ struct shm_shaking {
 	uint8_t base_key[SHM_RECORD_KEY]; // tls-crypt-v2 only
 };
 static_assert(sizeof(struct shm_shaking) == 280, "an element of the list of handshakes");
+
+// What programs of the operator are to be told of a session at its end, and what client-connect has
+// said about it; where there are such programs. Written once, before the record that counts on it.
+// Pages that nobody writes to take no memory.
+#define SHM_NOTE_BYTES 32736u
+struct shm_note {
+	uint32_t checksum; // of what follows, as far as it is used
+	uint32_t slot; // its own place
+	uint16_t generation; // of shm_dir
+	uint16_t reserved;
+	uint32_t env_len; // bytes of "NAME=VALUE" strings, each with its NUL
+	uint32_t config_len; // behind them: directives, with a NUL
+	uint32_t pad;
+	uint64_t since_s; // unix time of its arrival
+	char bytes[SHM_NOTE_BYTES];
+};
+static_assert(sizeof(struct shm_note) == 32768, "whole pages");
 
 // First page of the memfd.
 struct shm_control_header {

@@ -2,6 +2,9 @@
 #include "control/record.h"
 
 #include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "tests/gtc.h"
@@ -203,4 +206,76 @@ GTC_TEST(record, token_key_is_kept)
 	GTC_EXPECT_MEM(second, first, sizeof(first));
 	ctl_records_done(&r);
 	(void)close(fd);
+}
+
+GTC_TEST(record, notes)
+{
+	static const char env[] = "a=1\0common_name=alice"; // and its own NUL
+	static char large[SHM_NOTE_BYTES];
+	struct shm_note copy;
+	struct ctl_note note;
+	struct ctl_records r, again;
+	int fd;
+
+	make(&r, &fd);
+	GTC_EXPECT_INT(ctl_note_read(&r, 3, 5, &note), -EBADMSG);
+	GTC_ASSERT_INT(ctl_note_write(&r, 3, 5, 1234, env, sizeof(env), "push-reset\n"), 0);
+	GTC_EXPECT_INT(ctl_note_read(&r, 3, 6, &note), -EBADMSG); // a later session in that slot
+	GTC_EXPECT_INT(ctl_note_read(&r, SESSIONS, 5, &note), -ENOENT);
+	GTC_ASSERT_INT(ctl_records_open(&again, fd, SESSIONS, instance), 0);
+	GTC_ASSERT_INT(ctl_note_read(&again, 3, 5, &note), 0);
+	GTC_EXPECT_INT(note.since_s, 1234);
+	GTC_EXPECT_INT(note.env_len, sizeof(env));
+	GTC_EXPECT(memcmp(note.env, env, sizeof(env)) == 0);
+	GTC_EXPECT_STR(note.config, "push-reset\n");
+	copy = again.note[3];
+	for (size_t i = 0; i < offsetof(struct shm_note, bytes) + sizeof(env) + 12; i++) {
+		((uint8_t *)&copy)[i] ^= 0x10;
+		GTC_EXPECT_INT(ctl_note_check(&copy, 3, 5), -EBADMSG);
+		((uint8_t *)&copy)[i] ^= 0x10;
+	}
+	// Too much: the first variables go.
+	memset(large, 'x', sizeof(large) - 1);
+	memcpy(large, env, sizeof(env));
+	GTC_EXPECT_INT(ctl_note_write(&r, 3, 5, 1, large, sizeof(large), "x"), -ENOBUFS);
+	GTC_ASSERT_INT(ctl_note_read(&r, 3, 5, &note), 0);
+	GTC_EXPECT_INT(note.env_len, sizeof(large) - 4);
+	GTC_EXPECT_STR(note.env, "common_name=alice");
+	memset(large, 'x', sizeof(large));
+	large[sizeof(large) - 1] = '\0';
+	GTC_EXPECT_INT(ctl_note_write(&r, 3, 5, 1, "", 0, large), 0); // exactly full
+	GTC_ASSERT_INT(ctl_note_read(&r, 3, 5, &note), 0);
+	ctl_records_done(&again);
+	ctl_records_done(&r);
+	(void)close(fd);
+}
+
+// What an earlier version has made has no place for notes, and is taken over all the same.
+GTC_TEST(record, without_notes)
+{
+	struct shm_control_record rec = sample(3), got;
+	struct ctl_records r, again;
+	struct ctl_note note;
+	char bytes[4096];
+	int fd, old;
+
+	make(&r, &fd);
+	ctl_record_write(&r, &rec);
+	old = memfd_create("old", MFD_CLOEXEC);
+	GTC_ASSERT(old >= 0);
+	for (size_t at = 0; at < ctl_records_bytes(SESSIONS); at += sizeof(bytes)) {
+		size_t n = ctl_records_bytes(SESSIONS) - at;
+
+		n = n < sizeof(bytes) ? n : sizeof(bytes);
+		GTC_ASSERT_INT(pread(fd, bytes, n, (off_t)at), (ssize_t)n);
+		GTC_ASSERT_INT(pwrite(old, bytes, n, (off_t)at), (ssize_t)n);
+	}
+	GTC_ASSERT_INT(ctl_records_open(&again, old, SESSIONS, instance), 0);
+	GTC_EXPECT_INT(ctl_record_read(&again, 3, &got), 0);
+	GTC_EXPECT_INT(ctl_note_write(&again, 3, 5, 1, "", 0, ""), -ENOENT);
+	GTC_EXPECT_INT(ctl_note_read(&again, 3, 5, &note), -ENOENT);
+	ctl_records_done(&again);
+	ctl_records_done(&r);
+	(void)close(fd);
+	(void)close(old);
 }

@@ -46,6 +46,27 @@ static void check_channel(const struct shm_control_record *rec)
 	}
 }
 
+// A note as somebody else may have left it, and one that holds these bytes as its directives.
+static void check_note(const uint8_t *data, size_t size)
+{
+	static struct shm_note note;
+	static char text[4096];
+	struct ctl_note got;
+
+	memset(&note, 0, sizeof(note));
+	memcpy(&note, data, size < sizeof(note) ? size : sizeof(note));
+	if (ctl_note_check(&note, note.slot, note.generation) == 0 &&
+		note.env_len + strlen(note.bytes + note.env_len) >= sizeof(note.bytes))
+		abort();
+	size = size < sizeof(text) ? size : sizeof(text) - 1;
+	memcpy(text, data, size);
+	text[size] = '\0';
+	if (ctl_note_write(&records, 1, 2, 3, text, strlen(text) + 1, text) < 0 ||
+		ctl_note_read(&records, 1, 2, &got) < 0 || strcmp(got.config, text) != 0 ||
+		strcmp(got.env, text) != 0)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct shm_control_record rec = { 0 };
@@ -84,6 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			entry.wrap > SHM_RECORD_WRAP_V2)
 			abort();
 	}
+	check_note(data + 1, size - 1);
 	if (ctl_parked_check(&parked, parked.slot, parked.generation) == 0) {
 		size_t sum = 0;
 
