@@ -21,18 +21,24 @@ bool ctl_ccd_name_ok(const char *cn)
 	return true;
 }
 
+static int file_path(const char *dir, const char *name, char path[PATH_MAX], struct cfg_error *err)
+{
+	int len = snprintf(path, PATH_MAX, "%s/%s", dir, name);
+
+	if (len >= 0 && len < PATH_MAX)
+		return 0;
+	cfg_error_set(err, dir, 0, "the name of a file in it is too long");
+	return -ENAMETOOLONG;
+}
+
 // Read dir/name. Returns 0, -ENOENT when there is none, -ENAMETOOLONG, or the file's error.
 static int file_load(const char *dir, const char *name, struct cfg_notes *notes,
 	struct cfg_ccd **ret_ccd, struct cfg_error *err)
 {
 	char path[PATH_MAX];
-	int len = snprintf(path, sizeof(path), "%s/%s", dir, name);
+	int rc = file_path(dir, name, path, err);
 
-	if (len < 0 || (size_t)len >= sizeof(path)) {
-		cfg_error_set(err, dir, 0, "the name of a file in it is too long");
-		return -ENAMETOOLONG;
-	}
-	return cfg_ccd_load(path, notes, ret_ccd, err);
+	return rc < 0 ? rc : cfg_ccd_load(path, notes, ret_ccd, err);
 }
 
 int ctl_ccd_lookup(const char *dir, bool exclusive, const char *cn, struct cfg_notes *notes,
@@ -57,6 +63,45 @@ int ctl_ccd_lookup(const char *dir, bool exclusive, const char *cn, struct cfg_n
 		return rc;
 	if (ccd != NULL && ccd->disable) {
 		cfg_error_set(err, dir, 0, "the client's file says disable");
+		cfg_ccd_free(ccd);
+		return -EACCES;
+	}
+	*ret_ccd = ccd;
+	return 0;
+}
+
+static int add_file(
+	struct cfg_lines *lines, const char *dir, const char *name, struct cfg_error *err)
+{
+	char path[PATH_MAX];
+	int rc = file_path(dir, name, path, err);
+
+	return rc < 0 ? rc : cfg_lines_add_file(lines, path, err);
+}
+
+int ctl_ccd_extend(const char *dir, const char *cn, const char *text, struct cfg_notes *notes,
+	struct cfg_ccd **ret_ccd, struct cfg_error *err)
+{
+	struct cfg_ccd *ccd = NULL;
+	struct cfg_lines lines;
+	int rc = cfg_lines_init(&lines);
+
+	if (rc < 0) {
+		cfg_error_set(err, "client-connect", 0, "out of memory");
+		return rc;
+	}
+	rc = dir != NULL && ctl_ccd_name_ok(cn) ? add_file(&lines, dir, cn, err) : -ENOENT;
+	if (rc == -ENOENT && dir != NULL)
+		rc = add_file(&lines, dir, CTL_CCD_DEFAULT, err);
+	if (rc == 0 || rc == -ENOENT)
+		rc = cfg_lines_add_text(&lines, "client-connect", 1, text, strlen(text), err);
+	if (rc == 0)
+		rc = cfg_ccd_parse(&lines, notes, &ccd, err);
+	cfg_lines_done(&lines);
+	if (rc < 0)
+		return rc;
+	if (ccd->disable) {
+		cfg_error_set(err, "client-connect", 0, "the client is refused by disable");
 		cfg_ccd_free(ccd);
 		return -EACCES;
 	}

@@ -24,6 +24,12 @@ bool ctl_ccd_name_ok(const char *cn);
 int ctl_ccd_lookup(const char *dir, bool exclusive, const char *cn, struct cfg_notes *notes,
 	struct cfg_ccd **ret_ccd, struct cfg_error *err);
 
+// As ctl_ccd_lookup with no `exclusive`, and behind the file, which may be missing, the directives
+// that client-connect has written, text; messages call them "client-connect". *ret_ccd is never
+// NULL.
+int ctl_ccd_extend(const char *dir, const char *cn, const char *text, struct cfg_notes *notes,
+	struct cfg_ccd **ret_ccd, struct cfg_error *err);
+
 // Call fn for each ifconfig-push and ifconfig-ipv6-push (DEFAULT left out), so that the pools can
 // set those addresses aside. Files that can't be read or parsed are remarks in notes and don't stop
 // it; fn stops it by returning a negative number. Returns 0, fn's number, or the errno of the

@@ -45,6 +45,18 @@ static void log_notes(struct cfg_notes *notes)
 	cfg_notes_done(notes);
 }
 
+// Why a client's directives can't be used, once.
+static void log_wrong(struct cfg_notes *notes, int rc, const struct cfg_error *err)
+{
+	bool said = false;
+
+	for (size_t i = 0; i < notes->n; i++)
+		said |= notes->list[i].kind == CFG_NOTE_ERROR;
+	log_notes(notes);
+	if (rc < 0 && !said)
+		ctl_log(CTL_WARN, "%s", err->text);
+}
+
 // ---- Life ------------------------------------------------------------------------------------
 
 // In the IPv6 network, but beyond what the pool has entries for?
@@ -234,9 +246,7 @@ static int read_ccd(struct ctl_policy *p, const char *cn, struct cfg_ccd **ret_c
 	struct cfg_error err;
 	int rc = ctl_ccd_lookup(p->cfg->ccd, p->cfg->ccd_exclusive, cn, &notes, ret_ccd, &err);
 
-	log_notes(&notes);
-	if (rc < 0)
-		ctl_log(CTL_WARN, "%s", err.text);
+	log_wrong(&notes, rc, &err);
 	return rc;
 }
 
@@ -304,6 +314,11 @@ static struct cfg_addr other_end(
 		return cfg->address;
 	peer.bytes[3] ^= 3; // the second and the third of the four are each other's
 	return peer;
+}
+
+struct cfg_addr ctl_policy_other_end(const struct ctl_policy *p, const struct ctl_grant *grant)
+{
+	return other_end(p->cfg, grant->ccd, &grant->address);
 }
 
 static int far_take(struct ctl_policy *p, const struct cfg_addr *addr)
@@ -388,18 +403,76 @@ int ctl_policy_grant(struct ctl_policy *p, const char *cn, const struct shm_addr
 	return 0;
 }
 
+static void release6(struct ctl_policy *p, const struct ctl_grant *g)
+{
+	if (p->pool6 == NULL || g->address6.family == 0)
+		return;
+	if (g->far6)
+		far_release(p, &g->address6);
+	else
+		ctl_pool_release(p->pool6, &g->address6);
+}
+
+// Change to the addresses that ccd fixes, where they are others.
+static int change_addresses(
+	struct ctl_policy *p, const char *cn, const struct cfg_ccd *ccd, struct ctl_grant *g)
+{
+	struct ctl_grant new_grant = { .address = g->address };
+	bool change = p->pool != NULL && ccd->ifconfig.family != 0 &&
+		!cfg_addr_equal(&ccd->ifconfig, &g->address);
+	bool change6 = p->pool6 != NULL && ccd->ifconfig6.family != 0 &&
+		!cfg_addr_equal(&ccd->ifconfig6, &g->address6);
+	int rc = change ? get_address(p, cn, NULL, ccd, &new_grant.address) : 0;
+
+	if (rc < 0)
+		return rc;
+	rc = change6 ? get_address6(p, cn, NULL, ccd, &new_grant) : 0;
+	if (rc < 0) {
+		if (change)
+			ctl_pool_release(p->pool, &new_grant.address);
+		return rc;
+	}
+	if (change && g->address.family != 0)
+		ctl_pool_release(p->pool, &g->address);
+	g->address = new_grant.address;
+	if (!change6)
+		return 0;
+	release6(p, g);
+	g->address6 = new_grant.address6;
+	g->far6 = new_grant.far6;
+	return 0;
+}
+
+int ctl_policy_extend(
+	struct ctl_policy *p, const char *cn, const char *text, bool keep, struct ctl_grant *g)
+{
+	struct cfg_notes notes = { 0 };
+	struct cfg_ccd *ccd = NULL;
+	struct cfg_error err;
+	int rc = ctl_ccd_extend(p->cfg->ccd, cn, text, &notes, &ccd, &err);
+
+	log_wrong(&notes, rc, &err);
+	if (rc < 0)
+		return rc;
+	rc = check_fixed(p, cn, ccd);
+	if (rc == 0 && !keep)
+		rc = change_addresses(p, cn, ccd, g);
+	if (rc < 0) {
+		cfg_ccd_free(ccd);
+		return rc;
+	}
+	cfg_ccd_free(g->ccd);
+	g->ccd = ccd;
+	return 0;
+}
+
 struct ctl_grant *ctl_grant_free(struct ctl_policy *p, struct ctl_grant *g)
 {
 	if (g == NULL)
 		return NULL;
 	if (p->pool != NULL && g->address.family != 0)
 		ctl_pool_release(p->pool, &g->address);
-	if (p->pool6 != NULL && g->address6.family != 0) {
-		if (g->far6)
-			far_release(p, &g->address6);
-		else
-			ctl_pool_release(p->pool6, &g->address6);
-	}
+	release6(p, g);
 	cfg_ccd_free(g->ccd);
 	free(g);
 	return NULL;

@@ -54,8 +54,21 @@ struct ctl_policy *ctl_policy_free(struct ctl_policy *policy);
 int ctl_policy_grant(struct ctl_policy *policy, const char *cn, const struct shm_addr *wanted,
 	const struct shm_addr *wanted6, struct ctl_grant **ret_grant, const char **ret_text);
 
+// Apply what client-connect has written for a client, text, behind the client's own file: the
+// grant gets what both say together. keep: with the addresses that it has, as the session is there
+// already.
+//
+// Returns 0; -EACCES for `disable`; another negative errno (a wrong directive, an address that
+// can't be given), and then the log says why. The grant is what it was then.
+int ctl_policy_extend(struct ctl_policy *policy, const char *cn, const char *text, bool keep,
+	struct ctl_grant *grant);
+
 // What the dataplane is told of an address.
 struct shm_addr ctl_policy_tunnel(const struct cfg_addr *addr);
+
+// The other end of a point-to-point tunnel, as the client is told it.
+struct cfg_addr ctl_policy_other_end(
+	const struct ctl_policy *policy, const struct ctl_grant *grant);
 
 // Give it back. NULL is fine. Returns NULL.
 struct ctl_grant *ctl_grant_free(struct ctl_policy *policy, struct ctl_grant *grant);

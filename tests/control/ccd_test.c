@@ -153,3 +153,36 @@ GTC_TEST(ctl_ccd, fixed_addresses)
 	cfg_notes_done(&notes);
 	place_remove(&p);
 }
+
+// What client-connect writes stands behind the client's own file.
+GTC_TEST(ctl_ccd, extend)
+{
+	struct cfg_notes notes = { 0 };
+	struct cfg_ccd *ccd = NULL;
+	struct cfg_error err = { 0 };
+	struct place p;
+
+	place_make(&p);
+	put(&p, "alice",
+		"ifconfig-push 10.8.0.7 255.255.255.0\npush \"route 10.1.0.0 255.255.0.0\"\n");
+	GTC_ASSERT_INT(ctl_ccd_extend(p.dir, "alice",
+			       "push \"route 10.2.0.0 255.255.0.0\"\n"
+			       "ifconfig-push 10.8.0.9 255.255.255.0",
+			       &notes, &ccd, &err),
+		0);
+	GTC_EXPECT_INT(ccd->ifconfig.bytes[3], 9);
+	GTC_EXPECT_INT(ccd->n_push, 2);
+	cfg_ccd_free(ccd);
+	GTC_ASSERT_INT(
+		ctl_ccd_extend(NULL, "bob", "iroute 10.3.0.0 255.255.0.0", &notes, &ccd, &err), 0);
+	GTC_EXPECT_INT(ccd->n_iroutes, 1);
+	cfg_ccd_free(ccd);
+	GTC_EXPECT_INT(ctl_ccd_extend(p.dir, "alice", "disable\n", &notes, &ccd, &err), -EACCES);
+	GTC_EXPECT_INT(
+		ctl_ccd_extend(p.dir, "alice", "# what\nport 1\n", &notes, &ccd, &err), -EINVAL);
+	GTC_EXPECT(strncmp(err.text, "client-connect:2: ", 18) == 0);
+	GTC_EXPECT_INT(ctl_ccd_extend(p.dir, "alice", "config /etc/passwd\n", &notes, &ccd, &err),
+		-EINVAL);
+	cfg_notes_done(&notes);
+	place_remove(&p);
+}
