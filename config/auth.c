@@ -18,9 +18,16 @@ bool cfg_auth_asks(const struct cfg_auth *auth)
 	return auth->verify_user.argv[0] != NULL || auth->pam.service != NULL;
 }
 
+bool cfg_auth_sessions(const struct cfg_auth *auth)
+{
+	return auth->client_connect.argv[0] != NULL || auth->client_disconnect.argv[0] != NULL ||
+		auth->learn_address.argv[0] != NULL;
+}
+
 bool cfg_auth_programs(const struct cfg_auth *auth)
 {
-	return auth->verify_user.argv[0] != NULL || auth->tls_verify.argv[0] != NULL;
+	return auth->verify_user.argv[0] != NULL || auth->tls_verify.argv[0] != NULL ||
+		cfg_auth_sessions(auth);
 }
 
 bool cfg_auth_runs(const struct cfg_auth *auth)
@@ -175,6 +182,9 @@ static int set_gen_token(struct cfg_apply *a, const struct cfg_line *l, void *at
 const struct cfg_option cfg_auth_options[] = {
 	{ "auth-user-pass-verify", set_verify_user, 0, 0, 0 },
 	{ "tls-verify", set_command, AUTH(tls_verify), 0, 0 },
+	{ "client-connect", set_command, AUTH(client_connect), 0, 0 },
+	{ "client-disconnect", set_command, AUTH(client_disconnect), 0, 0 },
+	{ "learn-address", set_command, AUTH(learn_address), 0, 0 },
 	{ "script-security", cfg_set_u32, AUTH(script_security), 0, 3 },
 	{ "tmp-dir", cfg_set_str, AUTH(tmp_dir), 0, 0 },
 	{ "username-as-common-name", cfg_set_flag, AUTH(username_as_cn), 0, 0 },
@@ -225,6 +235,9 @@ void cfg_auth_finish(struct cfg_apply *a, const struct cfg_lines *lines, struct 
 
 	check_security(a, auth, &auth->verify_user, "auth-user-pass-verify");
 	check_security(a, auth, &auth->tls_verify, "tls-verify");
+	check_security(a, auth, &auth->client_connect, "client-connect");
+	check_security(a, auth, &auth->client_disconnect, "client-disconnect");
+	check_security(a, auth, &auth->learn_address, "learn-address");
 	if (auth->token_renewal_s == 0)
 		auth->token_renewal_s = cfg->tls.reneg_sec;
 	if (auth->token_renewal_s == 0)
@@ -259,6 +272,9 @@ void cfg_auth_check_files(
 
 	check_program(a, &auth->verify_user, "auth-user-pass-verify");
 	check_program(a, &auth->tls_verify, "tls-verify");
+	check_program(a, &auth->client_connect, "client-connect");
+	check_program(a, &auth->client_disconnect, "client-disconnect");
+	check_program(a, &auth->learn_address, "learn-address");
 	cfg_blob_check_apply(a, &auth->token_secret);
 	if (cfg_auth_runs(auth) && (stat(auth->tmp_dir, &st) < 0 || !S_ISDIR(st.st_mode)))
 		(void)cfg_fail_file(

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Who is let in: programs that decide about certificates and passwords, PAM, and tokens of our own.
+// Who is let in: programs that decide about certificates, passwords and sessions, PAM, and tokens
+// of our own.
 #pragma once
 
 #include <stdbool.h>
@@ -36,6 +37,9 @@ struct cfg_auth {
 	struct cfg_command verify_user; // auth-user-pass-verify
 	bool verify_user_via_file;
 	struct cfg_command tls_verify;
+	struct cfg_command client_connect;
+	struct cfg_command client_disconnect;
+	struct cfg_command learn_address;
 	struct cfg_pam pam;
 	uint32_t script_security; // default 1: no program is run
 	const char *tmp_dir; // default /tmp
@@ -54,6 +58,9 @@ struct cfg_auth {
 
 // Is a client asked for user name and password?
 bool cfg_auth_asks(const struct cfg_auth *auth);
+
+// Is a program told of sessions: client-connect, client-disconnect, learn-address?
+bool cfg_auth_sessions(const struct cfg_auth *auth);
 
 // Is any program run?
 bool cfg_auth_programs(const struct cfg_auth *auth);

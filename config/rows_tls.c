@@ -6,8 +6,8 @@
 	"no program decides about the server; use verify-x509-name, peer-fingerprint or "          \
 	"crl-verify"
 #define NO_HOOK                                                                                    \
-	"no program is asked there; auth-user-pass-verify, tls-verify, crl-verify and "            \
-	"client-config-dir decide"
+	"no program is asked there; auth-user-pass-verify, tls-verify, client-connect and "        \
+	"crl-verify decide"
 #define NO_PKCS11 "keys on tokens can't be used; give cert and key as files"
 #define NO_MGMT "there is no management interface; use vispctl on a server"
 #define PURPOSE "use remote-cert-tls"
@@ -162,9 +162,11 @@ const struct cfg_directive cfg_rows_tls[] = {
 	WRONG(C, "plugin", NO_JUDGE),
 	WORKS(S, "tls-verify", 1, 1, "COMMAND", "Program that decides about certificates."),
 	WRONG(C, "tls-verify", NO_JUDGE),
-	WRONG(S, "client-connect", NO_HOOK),
-	NOEFF(S, "client-disconnect", 1, 1, "COMMAND", "no program is run; see vispctl"),
-	WRONG(S, "learn-address", NO_HOOK),
+	WORKS(S, "client-connect", 1, 1, "COMMAND",
+		"Program that decides about a session and may write directives for it."),
+	WORKS(S, "client-disconnect", 1, 1, "COMMAND", "Program that is told of a session's end."),
+	WORKS(S, "learn-address", 1, 1, "COMMAND",
+		"Program that is told of the addresses behind a session, and may refuse them."),
 	WRONG(S, "client-crresponse", NO_HOOK),
 	NOEFF(S | C, "management", 2, 3, "ADDRESS PORT [PASSWORD-FILE]", NO_MGMT),
 	NOEFF(S | C, "management-client", 0, 0, "", NO_MGMT),

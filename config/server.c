@@ -210,7 +210,8 @@ static int paths_under(struct cfg_server *cfg)
 {
 	const char **paths[] = { &cfg->pool_persist, &cfg->ccd, &cfg->status, &cfg->log,
 		&cfg->writepid, &cfg->auth.tmp_dir };
-	struct cfg_command *programs[] = { &cfg->auth.verify_user, &cfg->auth.tls_verify };
+	struct cfg_command *programs[] = { &cfg->auth.verify_user, &cfg->auth.tls_verify,
+		&cfg->auth.client_connect, &cfg->auth.client_disconnect, &cfg->auth.learn_address };
 
 	if (cfg->cd == NULL)
 		return 0;

@@ -178,6 +178,8 @@ static struct ctl_peer *restore_peer(struct ctl *ctl, const struct shm_control_r
 	if (ctl_policy_grant(ctl->policy, peer->id.cn, &peer->tunnel4, &peer->tunnel6, &peer->grant,
 		    ret_why) < 0)
 		goto drop_peer;
+	if ((rec->flags & SHM_RECORD_NOTE) != 0 && cfg_auth_sessions(&ctl->cfg->auth))
+		ctl_visit_restore(ctl, peer);
 	*ret_why = "duplicate";
 	if (ctl_table_add(&ctl->table, peer) < 0)
 		goto drop_peer;

@@ -124,7 +124,8 @@ void ctl_auth_begin(struct ctl *ctl, struct ctl_peer *peer, const struct ovpn_km
 	const struct cfg_auth *cfg = &ctl->cfg->auth;
 	struct ctl_auth *auth;
 
-	if (!cfg_auth_asks(cfg) && cfg->tls_verify.argv[0] == NULL) {
+	if (!cfg_auth_asks(cfg) && cfg->tls_verify.argv[0] == NULL &&
+		!(peer->nego->first && cfg_auth_sessions(cfg))) {
 		ctl_connect_admitted(ctl, peer);
 		return;
 	}
@@ -292,8 +293,9 @@ static void on_pending(struct ctl *ctl, struct ctl_peer *peer, const struct ctl_
 	ctl_peer_pump(ctl, peer);
 }
 
-static void on_answer(struct ctl *ctl, struct ctl_peer *peer, const struct ctl_hook_message *m)
+static void on_answer(struct ctl *ctl, void *who, const struct ctl_hook_message *m)
 {
+	struct ctl_peer *peer = who;
 	struct ctl_auth *auth = peer->nego != NULL ? peer->nego->auth : NULL;
 	bool tls = auth != NULL && auth->step == STEP_TLS;
 
@@ -321,21 +323,27 @@ static void on_answer(struct ctl *ctl, struct ctl_peer *peer, const struct ctl_h
 	go_on(ctl, peer);
 }
 
+uint32_t ctl_auth_ask_ms(const struct cfg_server *cfg)
+{
+	uint32_t most = cfg->tls.reneg_sec / 2;
+
+	if (most < cfg->tls.hand_window_s)
+		most = cfg->tls.hand_window_s;
+	if (most > CTL_HOOK_TIMEOUT_MAX_MS / 1000)
+		most = CTL_HOOK_TIMEOUT_MAX_MS / 1000;
+	return most * 1000;
+}
+
 // Ask, with the time that is left for this negotiation.
 static void ask(struct ctl *ctl, struct ctl_peer *peer, struct ctl_hook_message *m)
 {
-	uint32_t most = ctl->cfg->tls.reneg_sec / 2;
 	int rc;
 
-	if (most < ctl->cfg->tls.hand_window_s)
-		most = ctl->cfg->tls.hand_window_s;
-	if (most > CTL_HOOK_TIMEOUT_MAX_MS / 1000)
-		most = CTL_HOOK_TIMEOUT_MAX_MS / 1000;
-	m->timeout_ms = most * 1000;
+	m->timeout_ms = ctl_auth_ask_ms(ctl->cfg);
 	ctl_env_point(&peer->nego->auth->env, m);
 	rc = ctl_hooks_ask(ctl->hooks, peer, m, on_answer);
 	if (rc == 0) {
-		ctl_connect_waits(ctl, peer);
+		ctl_connect_waits(ctl, peer, CTL_NEGO_AUTH);
 		return;
 	}
 	ctl_peer_log(CTL_ERROR, peer, "the helper can't be asked error=%s", strerrorname_np(-rc));
@@ -417,6 +425,11 @@ static void succeed(struct ctl *ctl, struct ctl_peer *peer)
 				(int)sizeof(peer->id.cn) - 1, auth->user); // fits
 		ctl_peer_log(CTL_INFO, peer, "user accepted token=%s",
 			auth->state == CTL_TOKEN_GOOD ? "yes" : "no");
+	}
+	if (peer->nego->first && cfg_auth_sessions(cfg) &&
+		ctl_visit_begin(ctl, peer, &auth->env) < 0) {
+		deny(ctl, peer, "internal error", "out-of-memory");
+		return;
 	}
 	ctl_auth_end(ctl, peer);
 	ctl_connect_admitted(ctl, peer);

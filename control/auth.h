@@ -10,6 +10,7 @@
 #include "control/tls_pool.h"
 #include "control/token.h"
 
+struct cfg_server;
 struct ctl;
 struct ctl_auth;
 struct ctl_peer;
@@ -30,6 +31,9 @@ struct ctl_user {
 // The client's key-method-2 came. Ends in ctl_connect_admitted() or ctl_connect_denied(), perhaps
 // at once.
 void ctl_auth_begin(struct ctl *ctl, struct ctl_peer *peer, const struct ovpn_km2 *km);
+
+// How long a program may take, ms.
+uint32_t ctl_auth_ask_ms(const struct cfg_server *cfg);
 
 // Give it up, if one is under way.
 void ctl_auth_end(struct ctl *ctl, struct ctl_peer *peer);

@@ -85,3 +85,16 @@ const char *ctl_env_find(const struct ctl_bytes *env, const char *name)
 	}
 	return NULL;
 }
+
+void ctl_env_del(struct ctl_bytes *env, const char *name)
+{
+	const char *value = ctl_env_find(env, name);
+	size_t at, end;
+
+	if (value == NULL)
+		return;
+	at = (size_t)(value - (const char *)env->data) - strlen(name) - 1;
+	end = at + strlen(name) + 1 + strlen(value) + 1;
+	memmove(env->data + at, env->data + end, env->len - end);
+	env->len -= end - at;
+}

@@ -24,5 +24,8 @@ void ctl_env_point(const struct ctl_bytes *env, struct ctl_hook_message *m);
 // Value of a variable, or NULL.
 const char *ctl_env_find(const struct ctl_bytes *env, const char *name);
 
+// Leave a variable out.
+void ctl_env_del(struct ctl_bytes *env, const char *name);
+
 // Control characters of a text become '_', in place.
 void ctl_env_remap(char *text);

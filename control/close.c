@@ -45,14 +45,22 @@ void ctl_peer_abandon(struct ctl *ctl, struct ctl_peer *old)
 	ctl_peer_close(ctl, heir, NULL, "session-gone");
 }
 
-static void log_end(struct ctl *ctl, const struct ctl_peer *peer, const char *why)
+void ctl_peer_counters(
+	const struct ctl *ctl, const struct ctl_peer *peer, struct shm_session_info *ret_info)
 {
 	const struct shm_dir *dir = ctl_link_dir(&ctl->link, peer->slot);
 	const struct shm_session *s = ctl_link_session(&ctl->link, peer->slot);
-	struct shm_session_info info = { 0 };
 
+	memset(ret_info, 0, sizeof(*ret_info));
 	if (dir != NULL && s != NULL)
-		(void)shm_session_read(dir, s, &info); // else the counters are unknown
+		(void)shm_session_read(dir, s, ret_info); // else the counters are unknown
+}
+
+static void log_end(struct ctl *ctl, const struct ctl_peer *peer, const char *why)
+{
+	struct shm_session_info info;
+
+	ctl_peer_counters(ctl, peer, &info);
 	ctl_peer_log(CTL_INFO, peer,
 		"session ended reason=%s slot=%u seconds=%llu rx_bytes=%llu tx_bytes=%llu "
 		"handovers=%u",
@@ -68,6 +76,7 @@ void ctl_peer_remove(struct ctl *ctl, struct ctl_peer *peer, const char *why)
 	if (has_session(ctl, peer)) {
 		if (peer->connected_ms != 0)
 			log_end(ctl, peer, why);
+		ctl_visit_leave(ctl, peer);
 		ctl_record_clear(&ctl->records, peer->slot);
 		ctl_session_remove(ctl, peer->slot, peer->generation);
 	}

@@ -377,14 +377,30 @@ static void install(struct ctl *ctl, struct ctl_peer *peer)
 		ctl_nego_failed(ctl, peer, "out of memory");
 }
 
+void ctl_connect_welcomed(struct ctl *ctl, struct ctl_peer *peer)
+{
+	install(ctl, peer);
+}
+
+static bool is_one_of_a_kind(const struct ctl *ctl, const struct ctl_peer *peer)
+{
+	return !ctl->cfg->duplicate_cn && peer->id.cn[0] != '\0';
+}
+
 static void install_new(struct ctl *ctl, struct ctl_peer *peer)
 {
-	const char *text = get_place(ctl, peer);
+	const char *text;
 
+	if (is_one_of_a_kind(ctl, peer) && ctl_visits_leaving(ctl, peer->id.cn)) {
+		ctl_connect_waits(ctl, peer, CTL_NEGO_FAREWELL);
+		ctl_peer_pump(ctl, peer);
+		return;
+	}
+	text = get_place(ctl, peer);
 	if (text != NULL)
 		refuse_for_now(ctl, peer, text);
 	else
-		install(ctl, peer);
+		ctl_visit_ask(ctl, peer);
 }
 
 // A client that comes back from elsewhere gets its old tunnel address again, so its old session has
@@ -393,9 +409,15 @@ static bool make_place(struct ctl *ctl, struct ctl_peer *peer)
 {
 	struct ctl_peer *p, *next;
 	bool waits = false;
+	uint32_t slot;
 
-	if (ctl->cfg->duplicate_cn || peer->id.cn[0] == '\0')
+	if (!is_one_of_a_kind(ctl, peer))
 		return false;
+	slot = ctl_visits_replace(ctl, peer);
+	if (slot != SHM_SLOT_NONE) {
+		peer->nego->old_slot = slot;
+		waits = true;
+	}
 	for (p = ctl_table_name_next(&ctl->table, peer->id.cn, NULL); p != NULL; p = next) {
 		next = p->name_next;
 		peer->nego->old_slot = p->slot;
@@ -430,6 +452,17 @@ void ctl_connect_place_free(struct ctl *ctl, uint32_t slot)
 		if (nego->step == CTL_NEGO_PLACE && nego->peer->state == CTL_PEER_HANDSHAKE)
 			install_new(ctl, nego->peer);
 	}
+}
+
+// The client may have come several times meanwhile: each replaces the one before it.
+void ctl_connect_farewell_over(struct ctl *ctl, struct ctl_peer *peer)
+{
+	if (peer->state != CTL_PEER_HANDSHAKE || ctl_visits_leaving(ctl, peer->id.cn))
+		return;
+	if (make_place(ctl, peer))
+		wait_for_place(ctl, peer);
+	else
+		install_new(ctl, peer);
 }
 
 // First negotiation: session and key.
@@ -541,11 +574,11 @@ void ctl_connect_denied_for_now(struct ctl *ctl, struct ctl_peer *peer, const ch
 	refuse_for_now(ctl, peer, reason);
 }
 
-void ctl_connect_waits(struct ctl *ctl, struct ctl_peer *peer)
+void ctl_connect_waits(struct ctl *ctl, struct ctl_peer *peer, enum ctl_nego_step step)
 {
 	struct ctl_nego *nego = peer->nego;
 
-	nego->step = CTL_NEGO_AUTH;
+	nego->step = step;
 	// A client waits for our keys as long as hand-window, but longer for a PUSH_REPLY. In a
 	// renegotiation the answer would have it use keys that nobody accepts yet.
 	if (!nego->first || nego->answered)

@@ -22,6 +22,7 @@ static void inherit(struct ctl *ctl, struct ctl_peer *peer, struct ctl_peer *old
 	peer->connected_wall_s = old->connected_wall_s;
 	peer->record_sequence = old->record_sequence;
 	peer->takeover_ms = ctl_now_ms();
+	ctl_visit_inherit(ctl, peer, old);
 	ctl_table_set_slot(&ctl->table, peer->slot, peer);
 	old->slot = SHM_SLOT_NONE;
 	ctl_nego_let_go(ctl, peer);
@@ -78,6 +79,8 @@ static void commit_first(struct ctl *ctl, struct ctl_peer *peer)
 		peer->connected_wall_s = ctl_wall_s();
 	}
 	peer->state = CTL_PEER_CONNECTED;
+	if (!again)
+		ctl_visit_commit(ctl, peer);
 	ctl->count.handshakes++;
 	ctl_first_closed(ctl, peer);
 	if (ctl_table_name_add(&ctl->table, peer) < 0)

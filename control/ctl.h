@@ -14,6 +14,7 @@
 #include "control/slots.h"
 #include "control/table.h"
 #include "control/token.h"
+#include "control/visit.h"
 #include "protocol/ncp.h"
 #include "protocol/tls/channel.h"
 #include "protocol/tls/cookie.h"
@@ -83,6 +84,7 @@ struct ctl {
 	struct ctl_table table;
 	struct ctl_records records;
 	struct ctl_first first;
+	struct ctl_visits visits;
 	struct ctl_tunnel *tunnels; // cfg->n_tunnels of them, or NULL
 	struct ctl_counters count;
 	struct ctl_peer *active; // looked at every tick
@@ -101,6 +103,7 @@ struct ctl {
 	uv_signal_t sighup;
 	bool stopping; // SIGTERM came: no new sessions
 	uint64_t stop_at_ms; // when it ends at the latest
+	uint64_t farewell_ms; // ... and with programs that are told of sessions; 0: not yet
 	int exit_status;
 };
 

@@ -21,7 +21,7 @@
 struct ask {
 	struct ask *prev, *next;
 	uint64_t id;
-	struct ctl_peer *peer;
+	void *who; // compared only
 	ctl_hook_done_fn *done;
 	uint8_t *bytes; // not sent yet; NULL: the helper has it
 	size_t len;
@@ -85,7 +85,7 @@ static struct helper *helper_of(struct ctl_hooks *hooks, uint32_t kind)
 	return kind == CTL_HOOK_PAM ? &hooks->pam : &hooks->programs;
 }
 
-int ctl_hooks_ask(struct ctl_hooks *hooks, struct ctl_peer *peer, struct ctl_hook_message *request,
+int ctl_hooks_ask(struct ctl_hooks *hooks, void *who, struct ctl_hook_message *request,
 	ctl_hook_done_fn *done)
 {
 	struct helper *h = hooks != NULL ? helper_of(hooks, request->what) : NULL;
@@ -109,7 +109,7 @@ int ctl_hooks_ask(struct ctl_hooks *hooks, struct ctl_peer *peer, struct ctl_hoo
 	explicit_bzero(hooks->out, len);
 	ask->len = len;
 	ask->id = request->id;
-	ask->peer = peer;
+	ask->who = who;
 	ask->done = done;
 	DL_APPEND(h->asks, ask);
 	hooks->waiting++;
@@ -117,7 +117,7 @@ int ctl_hooks_ask(struct ctl_hooks *hooks, struct ctl_peer *peer, struct ctl_hoo
 	return 0;
 }
 
-static void forget(struct ctl_hooks *hooks, struct helper *h, const struct ctl_peer *peer)
+static void forget(struct ctl_hooks *hooks, struct helper *h, const void *who)
 {
 	struct ctl_hook_message m = { .what = CTL_HOOK_CANCEL };
 	struct ask *ask, *tmp;
@@ -126,7 +126,7 @@ static void forget(struct ctl_hooks *hooks, struct helper *h, const struct ctl_p
 
 	DL_FOREACH_SAFE(h->asks, ask, tmp)
 	{
-		if (ask->peer != peer)
+		if (ask->who != who)
 			continue;
 		m.id = ask->id;
 		// If the socket is full, the program ends by its own time-out.
@@ -136,12 +136,12 @@ static void forget(struct ctl_hooks *hooks, struct helper *h, const struct ctl_p
 	}
 }
 
-void ctl_hooks_forget(struct ctl_hooks *hooks, const struct ctl_peer *peer)
+void ctl_hooks_forget(struct ctl_hooks *hooks, const void *who)
 {
 	if (hooks == NULL)
 		return;
-	forget(hooks, &hooks->programs, peer);
-	forget(hooks, &hooks->pam, peer);
+	forget(hooks, &hooks->programs, who);
+	forget(hooks, &hooks->pam, who);
 }
 
 // ---- Answers ---------------------------------------------------------------------------------
@@ -149,18 +149,18 @@ void ctl_hooks_forget(struct ctl_hooks *hooks, const struct ctl_peer *peer)
 static void take(struct helper *h, const struct ctl_hook_message *m)
 {
 	struct ctl_hooks *hooks = h->hooks;
-	struct ctl_peer *peer;
 	ctl_hook_done_fn *done;
 	struct ask *ask;
+	void *who;
 
 	DL_SEARCH_SCALAR(h->asks, ask, id, m->id);
 	if (ask == NULL || ask->bytes != NULL)
 		return; // forgotten
-	peer = ask->peer;
+	who = ask->who;
 	done = ask->done;
 	if (m->what != CTL_HOOK_PENDING)
 		free_ask(hooks, h, ask);
-	done(hooks->ctl, peer, m);
+	done(hooks->ctl, who, m);
 }
 
 // Without its helper control can let nobody in. It can't make another one, having given up the

@@ -11,12 +11,10 @@
 struct cfg_server;
 struct ctl;
 struct ctl_hooks;
-struct ctl_peer;
 
-// An answer. `answer` is valid during the call. CTL_HOOK_PENDING is followed by another one; each
-// other one is the last.
-typedef void ctl_hook_done_fn(
-	struct ctl *ctl, struct ctl_peer *peer, const struct ctl_hook_message *answer);
+// An answer to whoever asked. `answer` is valid during the call. CTL_HOOK_PENDING is followed by
+// another one; each other one is the last.
+typedef void ctl_hook_done_fn(struct ctl *ctl, void *who, const struct ctl_hook_message *answer);
 
 // Fork the helpers that the configuration needs, none when it needs none. While there is one thread
 // and before rights are dropped. Returns 0 or a negative errno after logging.
@@ -28,10 +26,10 @@ int ctl_hooks_start(struct ctl_hooks *hooks);
 // The helpers end. NULL is fine. Returns NULL.
 struct ctl_hooks *ctl_hooks_free(struct ctl_hooks *hooks);
 
-// Ask. The id is filled in.
+// Ask for who, which ctl_hooks_forget() knows again. The id is filled in.
 // Returns 0; -EBUSY when too many wait; -EMSGSIZE; -ENOMEM; -ENOTCONN without such a helper.
-int ctl_hooks_ask(struct ctl_hooks *hooks, struct ctl_peer *peer, struct ctl_hook_message *request,
+int ctl_hooks_ask(struct ctl_hooks *hooks, void *who, struct ctl_hook_message *request,
 	ctl_hook_done_fn *done);
 
-// Nobody waits for the answers of this peer any more; what runs for it is ended. NULL is fine.
-void ctl_hooks_forget(struct ctl_hooks *hooks, const struct ctl_peer *peer);
+// Nobody waits for the answers to who any more; what runs for it is ended. NULL is fine.
+void ctl_hooks_forget(struct ctl_hooks *hooks, const void *who);

@@ -109,6 +109,7 @@ int ctl_hook_parse_request(const uint8_t *buf, size_t len, struct ctl_hook_messa
 		[CTL_HOOK_USER] = 2,
 		[CTL_HOOK_PAM] = 4,
 		[CTL_HOOK_TLS_VERIFY] = 2,
+		[CTL_HOOK_LEARN] = 3,
 	};
 
 	if (parse(buf, len, ret_m) < 0)
@@ -142,6 +143,7 @@ int ctl_hook_parse_answer(uint8_t *buf, size_t len, struct ctl_hook_message *ret
 		[CTL_HOOK_REFUSED] = 1,
 		[CTL_HOOK_ERROR] = 1,
 		[CTL_HOOK_PENDING] = 3,
+		[CTL_HOOK_CONFIG] = 1,
 	};
 
 	if (parse(buf, len, ret_m) < 0)
@@ -149,6 +151,8 @@ int ctl_hook_parse_answer(uint8_t *buf, size_t len, struct ctl_hook_message *ret
 	if (ret_m->what == 0 || ret_m->what >= CTL_HOOK_RESULT_END ||
 		ret_m->n_args != args[ret_m->what] || ret_m->n_env != 0)
 		return -EBADMSG;
+	if (ret_m->what == CTL_HOOK_CONFIG)
+		return strlen(ret_m->args[0]) < CTL_HOOK_CONFIG_MAX ? 0 : -EBADMSG;
 	for (uint32_t i = 0; i < ret_m->n_args; i++)
 		clean((char *)(uintptr_t)ret_m->args[i]); // in buf, which we may write
 	return 0;

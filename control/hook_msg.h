@@ -12,11 +12,15 @@
 #define CTL_HOOK_ARGS_MAX 8u
 #define CTL_HOOK_ENV_MAX 512u
 #define CTL_HOOK_TIMEOUT_MAX_MS 3600000u
+#define CTL_HOOK_CONFIG_MAX 16384u // bytes of directives from client-connect, and a NUL
 
 enum ctl_hook_kind {
 	CTL_HOOK_USER = 1, // auth-user-pass-verify; args: user name, password
 	CTL_HOOK_PAM, // args: user name, password, common name, remote address
 	CTL_HOOK_TLS_VERIFY, // args: depth, subject
+	CTL_HOOK_CONNECT, // client-connect; no args
+	CTL_HOOK_DISCONNECT, // client-disconnect; no args
+	CTL_HOOK_LEARN, // learn-address; args: "add" or "delete", address, common name
 	CTL_HOOK_CANCEL, // nobody waits for this id any more
 	CTL_HOOK_KIND_END,
 };
@@ -26,6 +30,7 @@ enum ctl_hook_result {
 	CTL_HOOK_REFUSED, // args: reason for the client, may be ""
 	CTL_HOOK_ERROR, // args: what went wrong, for the log
 	CTL_HOOK_PENDING, // not the last answer; args: seconds, method, text for the client
+	CTL_HOOK_CONFIG, // as OK, of client-connect; args: what it wrote, as it is
 	CTL_HOOK_RESULT_END,
 };
 
@@ -49,6 +54,6 @@ int ctl_hook_build(const struct ctl_hook_message *m, uint8_t *buf, size_t size, 
 int ctl_hook_parse_request(const uint8_t *buf, size_t len, struct ctl_hook_message *ret_m);
 
 // Check an answer that control got: as many strings as that result has. What isn't printable ASCII
-// in them is replaced, for the client and the log.
+// in them is replaced, for the client and the log, but not in CTL_HOOK_CONFIG.
 // Returns 0 or -EBADMSG.
 int ctl_hook_parse_answer(uint8_t *buf, size_t len, struct ctl_hook_message *ret_m);

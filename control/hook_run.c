@@ -73,6 +73,11 @@ static int make_files(const struct cfg_server *cfg, const struct ctl_hook_messag
 		if (rc == 0)
 			rc = make_empty(cfg, "afr", files->reason);
 	}
+	if (rc == 0 && m->what == CTL_HOOK_CONNECT) {
+		rc = make_empty(cfg, "cc", files->config);
+		if (rc == 0)
+			rc = make_empty(cfg, "ccr", files->verdict);
+	}
 	return rc;
 }
 
@@ -89,17 +94,21 @@ void ctl_hook_clear(struct ctl_hook_job *job)
 	remove_file(job->files.control);
 	remove_file(job->files.pending);
 	remove_file(job->files.reason);
+	remove_file(job->files.config);
+	remove_file(job->files.verdict);
 }
 
-// Text of a small file, "" when it is empty or gone. text: CTL_HOOK_ANSWER_MAX bytes.
-static void read_file(const char *path, char *text)
+// Text of a small file, "" when it is empty or gone; what is longer than size - 1 is cut. Returns
+// how many bytes were read.
+static size_t read_file(const char *path, char *text, size_t size)
 {
 	int fd = path[0] != '\0' ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) : -1;
-	ssize_t n = fd >= 0 ? read(fd, text, CTL_HOOK_ANSWER_MAX - 1) : 0;
+	ssize_t n = fd >= 0 ? read(fd, text, size - 1) : 0;
 
 	if (fd >= 0)
 		(void)close(fd); // only read from
 	text[n > 0 ? n : 0] = '\0';
+	return n > 0 ? (size_t)n : 0;
 }
 
 // ---- Environment -----------------------------------------------------------------------------
@@ -166,6 +175,9 @@ static void env_request(struct env *env, const struct cfg_server *cfg,
 	static const char *const types[CTL_HOOK_KIND_END] = {
 		[CTL_HOOK_USER] = "user-pass-verify",
 		[CTL_HOOK_TLS_VERIFY] = "tls-verify",
+		[CTL_HOOK_CONNECT] = "client-connect",
+		[CTL_HOOK_DISCONNECT] = "client-disconnect",
+		[CTL_HOOK_LEARN] = "learn-address",
 	};
 
 	env_add(env, "script_type", types[m->what]);
@@ -173,6 +185,9 @@ static void env_request(struct env *env, const struct cfg_server *cfg,
 		env_add(env, "auth_control_file", files->control);
 		env_add(env, "auth_pending_file", files->pending);
 		env_add(env, "auth_failed_reason_file", files->reason);
+	} else if (m->what == CTL_HOOK_CONNECT) {
+		env_add(env, "client_connect_config_file", files->config);
+		env_add(env, "client_connect_deferred_file", files->verdict);
 	}
 	for (size_t i = 0; i < cfg->auth.n_setenv; i++)
 		env->list[env->n++] = cfg->auth.setenv[i];
@@ -187,8 +202,29 @@ static const struct cfg_command *command_of(const struct cfg_server *cfg, uint32
 	switch (kind) {
 	case CTL_HOOK_USER: return &cfg->auth.verify_user;
 	case CTL_HOOK_TLS_VERIFY: return &cfg->auth.tls_verify;
+	case CTL_HOOK_CONNECT: return &cfg->auth.client_connect;
+	case CTL_HOOK_DISCONNECT: return &cfg->auth.client_disconnect;
+	case CTL_HOOK_LEARN: return &cfg->auth.learn_address;
 	default: return NULL;
 	}
+}
+
+// Append what a program gets behind the words of its directive. Returns how many there are then.
+static size_t add_args(const char **argv, size_t n, const struct ctl_hook_message *m,
+	const struct ctl_hook_files *files)
+{
+	if (m->what == CTL_HOOK_USER && files->userpass[0] != '\0')
+		argv[n++] = files->userpass;
+	if (m->what == CTL_HOOK_CONNECT)
+		argv[n++] = files->config;
+	if (m->what == CTL_HOOK_TLS_VERIFY || m->what == CTL_HOOK_LEARN) {
+		argv[n++] = m->args[0];
+		argv[n++] = m->args[1];
+	}
+	// A delete tells no name, as nobody has the address any more.
+	if (m->what == CTL_HOOK_LEARN && strcmp(m->args[0], "delete") != 0)
+		argv[n++] = m->args[2];
+	return n;
 }
 
 // In the new process.
@@ -197,7 +233,7 @@ static _Noreturn void become(const struct cfg_server *cfg, const struct ctl_hook
 {
 	static struct env env;
 	const struct cfg_command *command = command_of(cfg, m->what);
-	const char *argv[CFG_COMMAND_ARGS + 3];
+	const char *argv[CFG_COMMAND_ARGS + 4];
 	size_t n = 0;
 	sigset_t none;
 
@@ -209,12 +245,7 @@ static _Noreturn void become(const struct cfg_server *cfg, const struct ctl_hook
 		argv[n] = command->argv[n];
 		n++;
 	}
-	if (m->what == CTL_HOOK_TLS_VERIFY) {
-		argv[n++] = m->args[0];
-		argv[n++] = m->args[1];
-	} else if (files->userpass[0] != '\0') {
-		argv[n++] = files->userpass;
-	}
+	n = add_args(argv, n, m, files);
 	argv[n] = NULL;
 	env_server(&env, cfg, daemon_pid, start_s);
 	env_request(&env, cfg, m, files);
@@ -263,7 +294,7 @@ static void answer(struct ctl_hook_message *m, enum ctl_hook_result what, const 
 
 static void answer_refused(struct ctl_hook_job *job, char *text, struct ctl_hook_message *m)
 {
-	read_file(job->files.reason, text);
+	(void)read_file(job->files.reason, text, CTL_HOOK_TEXT_MAX);
 	answer(m, CTL_HOOK_REFUSED, text);
 }
 
@@ -285,10 +316,47 @@ bool ctl_hook_split_pending(char *text, struct ctl_hook_message *ret_answer)
 	return ret_answer->n_args == 3;
 }
 
+// client-connect said yes: hand over what it wrote.
+static void answer_config(struct ctl_hook_job *job, char *text, struct ctl_hook_message *m)
+{
+	size_t n = read_file(job->files.config, text, CTL_HOOK_ANSWER_MAX);
+
+	answer(m, CTL_HOOK_CONFIG, text);
+	if (n == CTL_HOOK_ANSWER_MAX - 1)
+		answer(m, CTL_HOOK_ERROR, "client-connect has written more than 16382 bytes");
+	else if (strlen(text) != n)
+		answer(m, CTL_HOOK_ERROR, "client-connect has written a NUL");
+}
+
+// The first character of client_connect_deferred_file decides. None counts as yes when the program
+// ends; later it is one that is being written.
+static bool look_connect(struct ctl_hook_job *job, char *text, struct ctl_hook_message *ret_answer)
+{
+	char verdict;
+
+	(void)read_file(job->files.verdict, text, CTL_HOOK_TEXT_MAX);
+	verdict = text[0];
+	if (verdict == '\0' && !job->deferred)
+		verdict = '1';
+	job->deferred = verdict == '\0' || verdict == '2';
+	if (job->deferred)
+		return false;
+	if (verdict == '1')
+		answer_config(job, text, ret_answer);
+	else if (verdict == '0')
+		answer(ret_answer, CTL_HOOK_REFUSED, "");
+	else
+		answer(ret_answer, CTL_HOOK_ERROR,
+			"client_connect_deferred_file begins with none of 0, 1, 2");
+	return true;
+}
+
 bool ctl_hook_look(struct ctl_hook_job *job, char *text, struct ctl_hook_message *ret_answer)
 {
 	ret_answer->what = 0;
-	read_file(job->files.control, text);
+	if (job->kind == CTL_HOOK_CONNECT)
+		return look_connect(job, text, ret_answer);
+	(void)read_file(job->files.control, text, CTL_HOOK_TEXT_MAX);
 	if (text[0] == '1') {
 		answer_ok(ret_answer);
 		return true;
@@ -299,7 +367,7 @@ bool ctl_hook_look(struct ctl_hook_job *job, char *text, struct ctl_hook_message
 	}
 	if (job->told_pending)
 		return false;
-	read_file(job->files.pending, text);
+	(void)read_file(job->files.pending, text, CTL_HOOK_TEXT_MAX);
 	if (text[0] == '\0')
 		return false;
 	job->told_pending = true;
@@ -317,6 +385,8 @@ bool ctl_hook_ended(
 	job->pid = 0;
 	remove_file(job->files.userpass);
 	ret_answer->what = 0;
+	if (code == 0 && job->kind == CTL_HOOK_CONNECT)
+		return look_connect(job, text, ret_answer);
 	if (code == 0) {
 		answer_ok(ret_answer);
 		return true;

@@ -11,7 +11,8 @@
 struct cfg_server;
 
 #define CTL_HOOK_PATH 256
-#define CTL_HOOK_ANSWER_MAX 4096u // bytes that are read of a file which a program wrote
+#define CTL_HOOK_ANSWER_MAX CTL_HOOK_CONFIG_MAX // room for what is read of a program's file
+#define CTL_HOOK_TEXT_MAX 4096u // ... and as much of it is read where it is for people
 
 // The temporary files of a program, each "" when it has none.
 struct ctl_hook_files {
@@ -19,6 +20,8 @@ struct ctl_hook_files {
 	char control[CTL_HOOK_PATH]; // auth_control_file
 	char pending[CTL_HOOK_PATH]; // auth_pending_file
 	char reason[CTL_HOOK_PATH]; // auth_failed_reason_file
+	char config[CTL_HOOK_PATH]; // client_connect_config_file
+	char verdict[CTL_HOOK_PATH]; // client_connect_deferred_file
 };
 
 // One request being worked at.

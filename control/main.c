@@ -253,6 +253,7 @@ static void close_handle(uv_handle_t *handle, void *arg)
 
 static void tear_down(struct ctl *ctl)
 {
+	ctl_visits_close(ctl);
 	for (uint32_t slot = 0; slot < ctl->table.slots; slot++) {
 		if (ctl->table.by_slot[slot] != NULL)
 			ctl_peer_drop(ctl, ctl->table.by_slot[slot]);

@@ -96,6 +96,7 @@ void ctl_peer_drop(struct ctl *ctl, struct ctl_peer *peer)
 	ctl_peer_abandon(ctl, peer);
 	ctl_nego_let_go(ctl, peer);
 	ctl_auth_end(ctl, peer);
+	ctl_visit_leave(ctl, peer);
 	if (peer->slot != SHM_SLOT_NONE && peer->slot < ctl->table.slots &&
 		ctl->table.by_slot[peer->slot] == peer)
 		ctl_table_set_slot(&ctl->table, peer->slot, NULL);
@@ -193,7 +194,8 @@ static uint16_t worker_of(struct ctl *ctl, const struct ctl_peer *peer)
 
 static void output(struct ctl *ctl, struct ctl_peer *peer)
 {
-	bool by_slot = peer->slot != SHM_SLOT_NONE && peer->state >= CTL_PEER_CONNECTED;
+	// One that is refused before it was installed has a slot that nobody knows.
+	bool by_slot = peer->slot != SHM_SLOT_NONE && peer->connected_ms != 0;
 	struct shm_inject m = { .slot = by_slot ? peer->slot : SHM_SLOT_NONE,
 		.generation = by_slot ? peer->generation : 0,
 		.to = peer->endpoint };
@@ -288,12 +290,16 @@ void ctl_peer_tick(struct ctl *ctl, struct ctl_peer *peer, uint64_t now_ms)
 	if (peer->nego != NULL && nego_expired(ctl, peer, now_ms)) {
 		if (peer->nego->step == CTL_NEGO_AUTH)
 			ctl_connect_denied(ctl, peer, NULL, "authentication-too-slow");
+		else if (peer->nego->step == CTL_NEGO_HOOK)
+			ctl_connect_denied(ctl, peer, NULL, "client-connect-too-slow");
 		else
 			ctl_nego_failed(ctl, peer, "hand-window is over");
 		return;
 	}
 	if (peer->abort_until_ms != 0 && now_ms >= peer->abort_next_ms)
 		ctl_abort_negotiation(ctl, peer);
+	if (peer->nego != NULL && peer->nego->step == CTL_NEGO_FAREWELL)
+		ctl_connect_farewell_over(ctl, peer);
 	if (peer->nego != NULL && peer->nego->deferred)
 		ctl_connect_resume(ctl, peer);
 	if (ovpn_channel_deadline(&peer->ch) <= now_ms)
@@ -331,6 +337,8 @@ static uint16_t record_flags(const struct ctl_peer *peer)
 		flags |= SHM_RECORD_TOKEN;
 	if (peer->user.token.no_user)
 		flags |= SHM_RECORD_TOKEN_NOBODY;
+	if (peer->visit != NULL)
+		flags |= SHM_RECORD_NOTE;
 	return flags;
 }
 

@@ -24,6 +24,8 @@
 struct ctl;
 struct ctl_command;
 struct ctl_grant;
+struct ctl_visit;
+struct shm_session_info;
 
 #define CTL_TLS_INPUT_MAX 65536u // bytes of the peer in one handshake (decisions.md C13)
 #define CTL_CLOSE_MS 5000u // how long a peer that was told to go is kept
@@ -81,6 +83,8 @@ struct ctl_tls {
 enum ctl_nego_step {
 	CTL_NEGO_TLS, // handshake, waits for key-method-2
 	CTL_NEGO_AUTH, // a program decides about the client
+	CTL_NEGO_HOOK, // client-connect and learn-address do, of a session that has its place
+	CTL_NEGO_FAREWELL, // waits until programs have been told of the end of an earlier session
 	CTL_NEGO_PLACE, // waits until the session that it replaces is removed
 	CTL_NEGO_KEYS, // the dataplane installs the keys
 	CTL_NEGO_ANSWER, // our key-method-2 is being written
@@ -145,6 +149,7 @@ struct ctl_peer {
 	uint16_t generation;
 	struct ctl_identity id;
 	struct ctl_user user;
+	struct ctl_visit *visit; // what programs know of it; NULL: there are none
 	struct ctl_grant *grant; // what policy gave it: addresses, options
 	struct shm_addr tunnel4;
 	struct shm_addr tunnel6;
@@ -250,6 +255,10 @@ void ctl_peer_remove(struct ctl *ctl, struct ctl_peer *peer, const char *why);
 // had.
 void ctl_peer_replaced(struct ctl *ctl, struct ctl_peer *peer);
 
+// Counters of its session; all zero when they can't be read.
+void ctl_peer_counters(
+	const struct ctl *ctl, const struct ctl_peer *peer, struct shm_session_info *ret_info);
+
 // Have the dataplane remove a session; its slot rests and is then free again.
 void ctl_session_remove(struct ctl *ctl, uint32_t slot, uint16_t generation);
 
@@ -292,8 +301,14 @@ void ctl_connect_denied(
 void ctl_connect_denied_for_now(struct ctl *ctl, struct ctl_peer *peer, const char *reason);
 
 // A program decides, which may take time: the client of a first negotiation has our key-method-2
-// meanwhile. In connect.c.
-void ctl_connect_waits(struct ctl *ctl, struct ctl_peer *peer);
+// meanwhile. step: what the negotiation is in from now on. In connect.c.
+void ctl_connect_waits(struct ctl *ctl, struct ctl_peer *peer, enum ctl_nego_step step);
+
+// Programs have nothing against the session: install it. In connect.c; visit.c calls it.
+void ctl_connect_welcomed(struct ctl *ctl, struct ctl_peer *peer);
+
+// Go on if no farewell is waited for any more (step FAREWELL). In connect.c.
+void ctl_connect_farewell_over(struct ctl *ctl, struct ctl_peer *peer);
 
 // Our answer is in the TLS stream: keys count from now on. In connect_commit.c.
 void ctl_connect_commit(struct ctl *ctl, struct ctl_peer *peer);

@@ -10,6 +10,7 @@
 
 #define TELL_MS 1000u // for the clients' acknowledgements
 #define REMOVE_MS 1000u // for the dataplane's
+#define FAREWELL_MS 30000u // for programs that are told of the sessions' ends
 
 // Is somebody still to be heard from?
 static bool anybody_waits(const struct ctl *ctl)
@@ -62,8 +63,13 @@ void ctl_stop_tick(struct ctl *ctl, uint64_t now_ms)
 	if (ctl->table.live > 0) {
 		remove_all(ctl);
 		ctl->stop_at_ms = now_ms + REMOVE_MS;
+		ctl->farewell_ms = now_ms + FAREWELL_MS;
 		return;
 	}
+	if (ctl->visits.leaving != NULL && ctl->farewell_ms == 0)
+		ctl->farewell_ms = now_ms + FAREWELL_MS; // of sessions that ended before
+	if (ctl->visits.leaving != NULL && now_ms < ctl->farewell_ms)
+		return;
 	if (ctl->commands.count > 0 && ctl_link_is_up(&ctl->link) && now_ms < ctl->stop_at_ms)
 		return;
 	uv_stop(ctl->loop);

@@ -104,6 +104,7 @@ static void tick_cb(uv_timer_t *timer)
 	sweep(ctl, now);
 	tick_policy(ctl, now);
 	tick_cookies(ctl, now);
+	ctl_visits_tick(ctl);
 	ctl_peer_reap(ctl);
 	ctl_stop_tick(ctl, now);
 }

@@ -281,6 +281,14 @@ GTC_TEST(cfg_server, errors)
 		"service");
 	error_is("tls-verify /bin/true\n",
 		"f:5: 'tls-verify' runs a program: that needs 'script-security 2'");
+	error_is("client-connect /bin/true\n",
+		"f:5: 'client-connect' runs a program: that needs 'script-security 2'");
+	error_is("client-disconnect /bin/true\n",
+		"f:5: 'client-disconnect' runs a program: that needs 'script-security 2'");
+	error_is("learn-address /bin/true\n",
+		"f:5: 'learn-address' runs a program: that needs 'script-security 2'");
+	error_is("script-security 2\nclient-connect \"\"\n",
+		"f:6: 'client-connect' names no program");
 	error_is("script-security 2\nauth-user-pass-verify x via-env\n",
 		"f:6: 'auth-user-pass-verify' via-env shows passwords in the environment: that "
 		"needs 'script-security 3', or use via-file");

@@ -155,9 +155,10 @@ GTC_TEST(hook_message, answers_are_printable)
 
 GTC_TEST(hook_message, answers_have_the_strings_of_their_result)
 {
-	static const uint32_t args[CTL_HOOK_RESULT_END] = {
-		[CTL_HOOK_REFUSED] = 1, [CTL_HOOK_ERROR] = 1, [CTL_HOOK_PENDING] = 3
-	};
+	static const uint32_t args[CTL_HOOK_RESULT_END] = { [CTL_HOOK_REFUSED] = 1,
+		[CTL_HOOK_ERROR] = 1,
+		[CTL_HOOK_PENDING] = 3,
+		[CTL_HOOK_CONFIG] = 1 };
 	struct ctl_hook_message m = { .args = { "60", "openurl", "text", "more" } };
 	struct ctl_hook_message got;
 	uint8_t buf[256];
