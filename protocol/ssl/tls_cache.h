@@ -9,41 +9,36 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define OVPN_TLS_CACHE_KEY 32
-#define OVPN_TLS_CACHE_ENTRIES 1024u // by hash; a later chain replaces one of the same place
+#include "protocol/ssl/tls_conn.h"
+
+#define OVPN_TLS_CACHE_SETS 256u // by the end of the leaf's signature
+#define OVPN_TLS_CACHE_WAYS 4u // chains in a set; a later one replaces that which ends first
 #define OVPN_TLS_CACHE_S 3600 // an entry is forgotten after that in any case
 
 struct ovpn_tls_cache;
 
-// One verified chain; plain data but for the chain, which the cache counts.
-struct ovpn_tls_known {
-	uint8_t key[OVPN_TLS_CACHE_KEY];
-	uint64_t crl_serial; // of the CRLs that it was checked against; 0: none
-	int64_t from_s; // unix time, first and last second at which it may be used
-	int64_t until_s;
-	STACK_OF(X509) * chain; // leaf first, up to the CA
+// What a peer showed: its own certificate and the others, in their order. others may be NULL.
+struct ovpn_tls_shown {
+	const X509 *leaf;
+	const STACK_OF(X509) * others;
 };
 
 // Returns NULL without memory.
 struct ovpn_tls_cache *ovpn_tls_cache_create(void);
 struct ovpn_tls_cache *ovpn_tls_cache_free(struct ovpn_tls_cache *cache); // NULL; takes NULL
 
-// Hash of what a peer showed: its own certificate and the others, in their order.
-// Returns false when libcrypto fails.
-bool ovpn_tls_cache_key(
-	const X509 *leaf, const STACK_OF(X509) * others, uint8_t ret_key[OVPN_TLS_CACHE_KEY]);
-
-// The verified chain of a key, for the caller to free with its certificates; NULL when it isn't
-// known, or not for these CRLs, or not at this time. Any thread.
+// The verified chain of what was shown, leaf first, for the caller to free with its certificates,
+// and in *ret_peer what is remembered of the peer. NULL when it isn't known, or not for these CRLs,
+// or not at this time (unix, seconds). Any thread.
 STACK_OF(X509) *
-	ovpn_tls_cache_find(struct ovpn_tls_cache *cache, const uint8_t key[OVPN_TLS_CACHE_KEY],
-		uint64_t crl_serial, int64_t now_s);
+	ovpn_tls_cache_find(struct ovpn_tls_cache *cache, const struct ovpn_tls_shown *shown,
+		uint64_t crl_serial, int64_t now_s, struct ovpn_tls_peer *ret_peer);
 
-// Remember a chain that was verified just now. crls may be NULL. Does nothing when there is no
-// memory. Any thread.
-void ovpn_tls_cache_add(struct ovpn_tls_cache *cache, const uint8_t key[OVPN_TLS_CACHE_KEY],
+// Remember a chain that was verified just now against the CRLs of that serial; 0 and NULL: none.
+// Does nothing when there is no memory. Any thread.
+void ovpn_tls_cache_add(struct ovpn_tls_cache *cache, const struct ovpn_tls_shown *shown,
 	uint64_t crl_serial, const STACK_OF(X509) * chain, const STACK_OF(X509_CRL) * crls,
-	int64_t now_s);
+	int64_t now_s, const struct ovpn_tls_peer *peer);
 
 // How often a chain was found.
 uint64_t ovpn_tls_cache_hits(const struct ovpn_tls_cache *cache);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TAIL 8u // bytes of the signature that choose the place
+#define TAIL 8u // bytes of the signature that choose the set
 
 struct entry {
 	X509 *cert;
@@ -15,9 +15,14 @@ struct entry {
 	size_t len;
 };
 
+struct set {
+	struct entry way[OVPN_TLS_PARSED_WAYS];
+	unsigned next; // the one that is replaced next
+};
+
 struct ovpn_tls_parsed {
 	pthread_mutex_t lock; // around the entries
-	struct entry entry[OVPN_TLS_PARSED_ENTRIES];
+	struct set set[OVPN_TLS_PARSED_SETS];
 	atomic_uint_fast64_t hits;
 };
 
@@ -44,30 +49,41 @@ struct ovpn_tls_parsed *ovpn_tls_parsed_free(struct ovpn_tls_parsed *parsed)
 {
 	if (parsed == NULL)
 		return NULL;
-	for (unsigned i = 0; i < OVPN_TLS_PARSED_ENTRIES; i++)
-		drop(&parsed->entry[i]);
+	for (unsigned i = 0; i < OVPN_TLS_PARSED_SETS * OVPN_TLS_PARSED_WAYS; i++)
+		drop(&parsed->set[i / OVPN_TLS_PARSED_WAYS].way[i % OVPN_TLS_PARSED_WAYS]);
 	(void)pthread_mutex_destroy(&parsed->lock); // nobody holds it
 	free(parsed);
 	return NULL;
 }
 
-static struct entry *place_of(struct ovpn_tls_parsed *parsed, const uint8_t *der, size_t len)
+static struct set *set_of(struct ovpn_tls_parsed *parsed, const uint8_t *der, size_t len)
 {
 	uint64_t tail;
 
 	memcpy(&tail, der + len - TAIL, TAIL);
-	return &parsed->entry[(tail * 0x9e3779b97f4a7c15u >> 32) % OVPN_TLS_PARSED_ENTRIES];
+	return &parsed->set[(tail * 0x9e3779b97f4a7c15u >> 32) % OVPN_TLS_PARSED_SETS];
+}
+
+static struct entry *entry_of(struct set *set, const uint8_t *der, size_t len)
+{
+	for (unsigned i = 0; i < OVPN_TLS_PARSED_WAYS; i++) {
+		struct entry *e = &set->way[i];
+
+		if (e->cert != NULL && e->len == len && memcmp(e->der, der, len) == 0)
+			return e;
+	}
+	return NULL;
 }
 
 // The certificate of these bytes, counted for the caller, or NULL.
 static X509 *find(struct ovpn_tls_parsed *parsed, const uint8_t *der, size_t len)
 {
-	const struct entry *e = place_of(parsed, der, len);
+	const struct entry *e;
 	X509 *cert = NULL;
 
 	(void)pthread_mutex_lock(&parsed->lock); // fails for a broken mutex only
-	if (e->cert != NULL && e->len == len && memcmp(e->der, der, len) == 0 &&
-		X509_up_ref(e->cert) == 1)
+	e = entry_of(set_of(parsed, der, len), der, len);
+	if (e != NULL && X509_up_ref(e->cert) == 1)
 		cert = e->cert;
 	(void)pthread_mutex_unlock(&parsed->lock);
 	if (cert != NULL)
@@ -79,6 +95,7 @@ static void add(struct ovpn_tls_parsed *parsed, X509 *cert)
 {
 	struct entry fresh = { .cert = cert };
 	struct entry old, *e;
+	struct set *set;
 	int len = i2d_X509(cert, &fresh.der);
 
 	if (len < (int)TAIL || X509_up_ref(cert) != 1) {
@@ -86,8 +103,11 @@ static void add(struct ovpn_tls_parsed *parsed, X509 *cert)
 		return;
 	}
 	fresh.len = (size_t)len;
-	e = place_of(parsed, fresh.der, fresh.len);
+	set = set_of(parsed, fresh.der, fresh.len);
 	(void)pthread_mutex_lock(&parsed->lock); // fails for a broken mutex only
+	e = entry_of(set, fresh.der, fresh.len);
+	if (e == NULL)
+		e = &set->way[set->next++ % OVPN_TLS_PARSED_WAYS];
 	old = *e;
 	*e = fresh;
 	(void)pthread_mutex_unlock(&parsed->lock);

@@ -10,7 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define OVPN_TLS_PARSED_ENTRIES 2048u // by the signature's end; a later one replaces an earlier one
+#define OVPN_TLS_PARSED_SETS 512u // by the signature's end
+#define OVPN_TLS_PARSED_WAYS 4u // certificates in a set; a later one replaces the earliest
 
 struct ovpn_tls_parsed;
 

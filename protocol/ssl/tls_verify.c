@@ -343,30 +343,37 @@ static int verify_anew(struct ovpn_tls_conn *conn, X509_STORE_CTX *store_ctx, co
 	return refuse(conn, leaf, verify_text(error));
 }
 
-// As verify_anew(), but what was verified before isn't again (tls_cache.h).
+// As verify_anew(), but what was verified before isn't again (tls_cache.h). On success conn->peer
+// is complete.
 static int verify(struct ovpn_tls_conn *conn, X509_STORE_CTX *store_ctx, const X509 *leaf)
 {
 	struct ovpn_tls_cache *cache = conn->ctx->cache;
+	const struct ovpn_tls_shown shown = { leaf, X509_STORE_CTX_get0_untrusted(store_ctx) };
 	uint64_t serial = conn->crls != NULL ? conn->crls->serial : 0;
 	int64_t now_s = (int64_t)time(NULL);
-	uint8_t key[OVPN_TLS_CACHE_KEY];
-	STACK_OF(X509) * chain;
+	STACK_OF(X509) *chain = NULL;
 
-	if (cache == NULL || leaf == NULL ||
-		!ovpn_tls_cache_key(leaf, X509_STORE_CTX_get0_untrusted(store_ctx), key))
-		return verify_anew(conn, store_ctx, leaf);
-	chain = ovpn_tls_cache_find(cache, key, serial, now_s);
+	if (cache != NULL && leaf != NULL)
+		chain = ovpn_tls_cache_find(cache, &shown, serial, now_s, &conn->peer);
 	if (chain != NULL) {
 		X509_STORE_CTX_set0_verified_chain(store_ctx, chain); // takes it
 		return 1;
 	}
+	if (leaf != NULL)
+		remember_cert(conn, leaf);
 	if (!verify_anew(conn, store_ctx, leaf))
 		return 0;
-	ovpn_tls_cache_add(cache, key, serial, X509_STORE_CTX_get0_chain(store_ctx),
-		conn->crls != NULL ? conn->crls->list : NULL, now_s);
+	if (!hash_chain(X509_STORE_CTX_get0_chain(store_ctx), conn->peer.chain_hash)) {
+		X509_STORE_CTX_set_error(store_ctx, X509_V_ERR_OUT_OF_MEM);
+		return refuse(conn, leaf, "certificate can't be hashed");
+	}
+	if (cache == NULL || leaf == NULL)
+		return 1;
+	ovpn_tls_cache_add(cache, &shown, serial, X509_STORE_CTX_get0_chain(store_ctx),
+		conn->crls != NULL ? conn->crls->list : NULL, now_s, &conn->peer);
 	if (conn->ctx->parsed != NULL)
-		ovpn_tls_parsed_add(conn->ctx->parsed, X509_STORE_CTX_get0_untrusted(store_ctx),
-			X509_STORE_CTX_get0_chain(store_ctx));
+		ovpn_tls_parsed_add(
+			conn->ctx->parsed, shown.others, X509_STORE_CTX_get0_chain(store_ctx));
 	return 1;
 }
 
@@ -377,9 +384,8 @@ int ovpn_tls_verify(X509_STORE_CTX *store_ctx, void *arg)
 	const STACK_OF(X509) * chain;
 
 	(void)arg; // the connection has all
-	if (leaf != NULL)
-		remember_cert(conn, leaf);
 	if (conn->ctx->no_ca && leaf != NULL) {
+		remember_cert(conn, leaf);
 		if (verify_alone(conn, leaf))
 			return 1;
 		X509_STORE_CTX_set_error(store_ctx, X509_V_ERR_APPLICATION_VERIFICATION);
@@ -388,7 +394,7 @@ int ovpn_tls_verify(X509_STORE_CTX *store_ctx, void *arg)
 	if (!verify(conn, store_ctx, leaf))
 		return 0;
 	chain = X509_STORE_CTX_get0_chain(store_ctx);
-	if (!hash_chain(chain, conn->peer.chain_hash) || !check_rules(conn, chain)) {
+	if (!check_rules(conn, chain)) {
 		X509_STORE_CTX_set_error(store_ctx, X509_V_ERR_APPLICATION_VERIFICATION);
 		return refuse(conn, leaf, "certificate refused");
 	}

@@ -426,17 +426,30 @@ GTC_TEST(tls, remote_cert_tls)
 	world_done(&w);
 }
 
+static X509 *read_cert(const char *pem)
+{
+	BIO *bio = BIO_new_mem_buf(pem, -1);
+	X509 *cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+
+	BIO_free(bio);
+	return cert;
+}
+
 // A verified chain is known for these CRLs, and while all its certificates and the CRLs are valid.
 GTC_TEST(tls, cache)
 {
-	const uint8_t key[OVPN_TLS_CACHE_KEY] = { 1 };
-	const uint8_t other[OVPN_TLS_CACHE_KEY] = { 1, 0, 1 }; // of the same place
 	struct ovpn_tls_cache *cache = ovpn_tls_cache_create();
 	struct test_ca *ca = test_ca_create("Test CA");
-	struct test_cert *cert = test_ca_issue(ca, "alice", TEST_EKU_CLIENT, -60, 1800);
+	struct test_cert *pem = test_ca_issue(ca, "alice", TEST_EKU_CLIENT, -60, 1800);
 	char *crl_text = test_ca_crl(ca, NULL, 0, 600);
+	X509 *cert = read_cert(pem->cert);
+	X509 *again = read_cert(pem->cert);
 	STACK_OF(X509) *chain = sk_X509_new_null();
+	STACK_OF(X509) *twice = sk_X509_new_null();
 	STACK_OF(X509_CRL) *crls = sk_X509_CRL_new_null();
+	struct ovpn_tls_shown shown = { cert, NULL };
+	const struct ovpn_tls_peer alice = { .has_cert = true, .cn = "alice" };
+	struct ovpn_tls_peer peer = { 0 };
 	STACK_OF(X509) * found;
 	int64_t now_s = (int64_t)time(NULL);
 	const struct {
@@ -445,32 +458,79 @@ GTC_TEST(tls, cache)
 		bool known;
 	} cases[] = { { 0, 0, true }, { 0, -1, false }, { 1, 0, false }, { 0, 1700, true },
 		{ 0, 1900, false } };
-	BIO *bio = BIO_new_mem_buf(cert->cert, -1);
+	BIO *bio = BIO_new_mem_buf(crl_text, -1);
 
-	GTC_EXPECT(sk_X509_push(chain, PEM_read_bio_X509(bio, NULL, NULL, NULL)) == 1);
-	BIO_free(bio);
-	bio = BIO_new_mem_buf(crl_text, -1);
+	GTC_EXPECT(sk_X509_push(chain, cert) == 1);
+	GTC_EXPECT(sk_X509_push(twice, again) == 1);
 	GTC_EXPECT(sk_X509_CRL_push(crls, PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL)) == 1);
 	BIO_free(bio);
-	ovpn_tls_cache_add(cache, key, 0, chain, NULL, now_s);
+	ovpn_tls_cache_add(cache, &shown, 0, chain, NULL, now_s, &alice);
+	shown.leaf = again; // equal, if not the same
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		found = ovpn_tls_cache_find(cache, key, cases[i].serial, now_s + cases[i].after_s);
+		found = ovpn_tls_cache_find(
+			cache, &shown, cases[i].serial, now_s + cases[i].after_s, &peer);
 		GTC_EXPECT((found != NULL) == cases[i].known);
 		sk_X509_pop_free(found, X509_free);
 	}
+	GTC_EXPECT_STR(peer.cn, "alice");
 	GTC_EXPECT_INT(ovpn_tls_cache_hits(cache), 2);
-	GTC_EXPECT(ovpn_tls_cache_find(cache, other, 0, now_s) == NULL);
-	// With a CRL it is the first that ends which counts.
-	ovpn_tls_cache_add(cache, key, 7, chain, crls, now_s);
-	found = ovpn_tls_cache_find(cache, key, 7, now_s + 500);
+	// With others, or with other ones, it is something else.
+	shown.others = twice;
+	GTC_EXPECT(ovpn_tls_cache_find(cache, &shown, 0, now_s, &peer) == NULL);
+	ovpn_tls_cache_add(cache, &shown, 0, chain, NULL, now_s, &alice);
+	found = ovpn_tls_cache_find(cache, &shown, 0, now_s, &peer);
 	GTC_EXPECT(found != NULL);
 	sk_X509_pop_free(found, X509_free);
-	GTC_EXPECT(ovpn_tls_cache_find(cache, key, 7, now_s + 700) == NULL);
-	GTC_EXPECT(ovpn_tls_cache_find(cache, key, 0, now_s) == NULL); // replaced
+	// With a CRL it is the first that ends which counts.
+	shown.others = NULL;
+	ovpn_tls_cache_add(cache, &shown, 7, chain, crls, now_s, &alice);
+	found = ovpn_tls_cache_find(cache, &shown, 7, now_s + 500, &peer);
+	GTC_EXPECT(found != NULL);
+	sk_X509_pop_free(found, X509_free);
+	GTC_EXPECT(ovpn_tls_cache_find(cache, &shown, 7, now_s + 700, &peer) == NULL);
+	GTC_EXPECT(ovpn_tls_cache_find(cache, &shown, 0, now_s, &peer) == NULL); // replaced
 	sk_X509_pop_free(chain, X509_free);
+	sk_X509_pop_free(twice, X509_free);
 	sk_X509_CRL_pop_free(crls, X509_CRL_free);
 	free(crl_text);
-	test_cert_free(cert);
+	test_cert_free(pem);
+	test_ca_free(ca);
+	(void)ovpn_tls_cache_free(cache); // NULL
+}
+
+// Many clients' chains are all found again, although some share a place.
+GTC_TEST(tls, cache_of_many)
+{
+	enum { MANY = 128 };
+	struct ovpn_tls_cache *cache = ovpn_tls_cache_create();
+	struct test_ca *ca = test_ca_create("Test CA");
+	X509 *cert[MANY];
+	struct ovpn_tls_peer peer = { 0 };
+	int64_t now_s = (int64_t)time(NULL);
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < MANY; i++) {
+		struct test_cert *pem = test_ca_issue(ca, "many", TEST_EKU_CLIENT, -60, 1800);
+		STACK_OF(X509) *chain = sk_X509_new_null();
+		struct ovpn_tls_shown shown = { NULL, NULL };
+
+		cert[i] = read_cert(pem->cert);
+		shown.leaf = cert[i];
+		GTC_EXPECT(sk_X509_push(chain, cert[i]) == 1);
+		ovpn_tls_cache_add(cache, &shown, 0, chain, NULL, now_s, &peer);
+		sk_X509_free(chain);
+		test_cert_free(pem);
+	}
+	for (unsigned i = 0; i < MANY; i++) {
+		const struct ovpn_tls_shown shown = { cert[i], NULL };
+		STACK_OF(X509) *chain = ovpn_tls_cache_find(cache, &shown, 0, now_s, &peer);
+
+		found += chain != NULL && sk_X509_value(chain, 0) == cert[i];
+		sk_X509_pop_free(chain, X509_free);
+	}
+	GTC_EXPECT(found >= MANY - 2); // a set of four may have got a fifth
+	for (unsigned i = 0; i < MANY; i++)
+		X509_free(cert[i]);
 	test_ca_free(ca);
 	(void)ovpn_tls_cache_free(cache); // NULL
 }
