@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include <errno.h>
 #include <string.h>
 
 #include "protocol/mobility.h"
@@ -72,46 +71,74 @@ bool ovpn_peer_info_find(
 	return false;
 }
 
-int ovpn_peer_info_find_u64(
-	const char *info, size_t len, const char *name, uint64_t max, uint64_t *ret_value)
-{
-	struct ovpn_peer_var var;
-
-	if (!ovpn_peer_info_find(info, len, name, &var))
-		return -ENOENT;
-	return ovpn_parse_u64(var.value, var.value_len, max, ret_value);
-}
-
-// A variable that is a number, 0 when absent or malformed.
-static uint32_t number(const char *info, size_t len, const char *name)
+// A variable's number, 0 when it is malformed.
+static uint32_t number(const struct ovpn_peer_var *var)
 {
 	uint64_t value = 0;
 
-	if (ovpn_peer_info_find_u64(info, len, name, UINT32_MAX, &value) < 0)
+	if (ovpn_parse_u64(var->value, var->value_len, UINT32_MAX, &value) < 0)
 		return 0;
 	return (uint32_t)value;
+}
+
+static uint32_t mobility_version(const struct ovpn_peer_var *var)
+{
+	struct ovpn_mobility mobility = { 0 };
+
+	return ovpn_mobility_parse(var->value, var->value_len, &mobility) == 0 ? mobility.version
+									       : 0;
+}
+
+enum known_var { PROTO, NCP, MTU, LZO_STUB, LZO, COMP_STUB, COMP_STUB_V2, CIPHERS, MOBILITY, VARS };
+
+static const char *const known_vars[VARS] = {
+	[PROTO] = "IV_PROTO",
+	[NCP] = "IV_NCP",
+	[MTU] = "IV_MTU",
+	[LZO_STUB] = "IV_LZO_STUB",
+	[LZO] = "IV_LZO",
+	[COMP_STUB] = "IV_COMP_STUB",
+	[COMP_STUB_V2] = "IV_COMP_STUBv2",
+	[CIPHERS] = "IV_CIPHERS",
+	[MOBILITY] = OVPN_MOBILITY_VAR,
+};
+
+static void take_cap(
+	struct ovpn_peer_caps *caps, enum known_var which, const struct ovpn_peer_var *var)
+{
+	switch (which) {
+	case PROTO: caps->iv_proto = number(var); break;
+	case NCP: caps->ncp = number(var); break;
+	case MTU: caps->mtu = number(var); break;
+	case LZO_STUB: caps->lzo_stub = number(var) == 1; break;
+	case LZO: caps->lzo = number(var) == 1; break;
+	case COMP_STUB: caps->comp_stub = number(var) == 1; break;
+	case COMP_STUB_V2: caps->comp_stub_v2 = number(var) == 1; break;
+	case CIPHERS:
+		caps->ciphers = var->value;
+		caps->ciphers_len = var->value_len;
+		break;
+	case MOBILITY: caps->mobility = mobility_version(var); break;
+	default: break;
+	}
 }
 
 void ovpn_peer_info_caps(const char *info, size_t len, struct ovpn_peer_caps *ret_caps)
 {
 	struct ovpn_peer_caps caps = { 0 };
-	struct ovpn_mobility mobility = { 0 };
+	bool seen[VARS] = { false }; // the first of a name counts
 	struct ovpn_peer_var var;
+	size_t pos = 0;
 
-	caps.iv_proto = number(info, len, "IV_PROTO");
-	caps.ncp = number(info, len, "IV_NCP");
-	caps.mtu = number(info, len, "IV_MTU");
-	caps.lzo_stub = number(info, len, "IV_LZO_STUB") == 1;
-	caps.lzo = number(info, len, "IV_LZO") == 1;
-	caps.comp_stub = number(info, len, "IV_COMP_STUB") == 1;
-	caps.comp_stub_v2 = number(info, len, "IV_COMP_STUBv2") == 1;
-	if (ovpn_peer_info_find(info, len, "IV_CIPHERS", &var)) {
-		caps.ciphers = var.value;
-		caps.ciphers_len = var.value_len;
+	while (ovpn_peer_info_next(info, len, &pos, &var)) {
+		for (unsigned i = 0; i < VARS; i++) {
+			if (seen[i] || !ovpn_text_equal(var.name, var.name_len, known_vars[i]))
+				continue;
+			seen[i] = true;
+			take_cap(&caps, i, &var);
+			break;
+		}
 	}
-	if (ovpn_peer_info_find(info, len, OVPN_MOBILITY_VAR, &var) &&
-		ovpn_mobility_parse(var.value, var.value_len, &mobility) == 0)
-		caps.mobility = mobility.version;
 	*ret_caps = caps;
 }
 

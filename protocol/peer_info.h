@@ -46,11 +46,6 @@ bool ovpn_peer_info_next(const char *info, size_t len, size_t *pos, struct ovpn_
 bool ovpn_peer_info_find(
 	const char *info, size_t len, const char *name, struct ovpn_peer_var *ret_var);
 
-// Find a variable that is a decimal number of at most max. Returns 0, -ENOENT when absent,
-// -EINVAL or -ERANGE as ovpn_parse_u64.
-int ovpn_peer_info_find_u64(
-	const char *info, size_t len, const char *name, uint64_t max, uint64_t *ret_value);
-
 // What a server wants to know, in one pass. Absent numbers are 0.
 struct ovpn_peer_caps {
 	uint32_t iv_proto; // enum ovpn_iv_proto

@@ -44,7 +44,6 @@ GTC_TEST(peer_info, bad_lines_are_skipped)
 				   "IV_LAST=9\0IV_HIDDEN=1\n";
 	static const char *const want[] = { "UV_EMPTY", "IV_EQ", "IV_A", "IV_LAST" };
 	struct ovpn_peer_var var;
-	uint64_t value = 0;
 	size_t pos = 0;
 
 	GTC_ASSERT(ovpn_peer_info_next(info, sizeof(info), &pos, &var));
@@ -57,13 +56,25 @@ GTC_TEST(peer_info, bad_lines_are_skipped)
 	GTC_EXPECT(ovpn_peer_info_find(info, sizeof(info), "IV_EQ", &var));
 	GTC_EXPECT_INT(var.value_len, 3);
 	GTC_EXPECT_MEM(var.value, "a=b", 3);
-	GTC_EXPECT_INT(ovpn_peer_info_find_u64(info, sizeof(info), "IV_A", 10, &value), 0);
-	GTC_EXPECT_INT(value, 1); // the first one counts
-	GTC_EXPECT_INT(ovpn_peer_info_find_u64(info, sizeof(info), "IV_A", 0, &value), -ERANGE);
-	GTC_EXPECT_INT(ovpn_peer_info_find_u64(info, sizeof(info), "IV_EQ", 9, &value), -EINVAL);
-	GTC_EXPECT_INT(
-		ovpn_peer_info_find_u64(info, sizeof(info), "IV_HIDDEN", 9, &value), -ENOENT);
+	GTC_EXPECT(!ovpn_peer_info_find(info, sizeof(info), "IV_HIDDEN", &var));
 	GTC_EXPECT(!ovpn_peer_info_find(info, sizeof(info), "IV_", &var));
+}
+
+// The first of a name counts, also when it is no number or too large a one.
+GTC_TEST(peer_info, repeated)
+{
+	static const char info[] = "IV_PROTO=2\nIV_PROTO=990\nIV_MTU=4294967296\nIV_MTU=1500\n"
+				   "IV_NCP=x\nIV_NCP=2\nIV_COMP_STUB=2\nIV_COMP_STUB=1\n"
+				   "IV_CIPHERS=none\nIV_CIPHERS=AES-256-GCM\n";
+	struct ovpn_peer_caps caps;
+
+	ovpn_peer_info_caps(info, strlen(info), &caps);
+	GTC_EXPECT_INT(caps.iv_proto, 2);
+	GTC_EXPECT_INT(caps.mtu, 0);
+	GTC_EXPECT_INT(caps.ncp, 0);
+	GTC_EXPECT(!caps.comp_stub && !caps.comp_stub_v2 && !caps.lzo);
+	GTC_ASSERT(caps.ciphers_len == 4);
+	GTC_EXPECT_MEM(caps.ciphers, "none", 4);
 }
 
 GTC_TEST(peer_info, longest_line)
