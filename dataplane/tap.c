@@ -14,6 +14,7 @@
 // Not from <linux/if.h>, which clashes with <net/if.h>.
 #include <linux/if_tun.h>
 
+#include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_malloc.h>
 
@@ -32,9 +33,11 @@
 // The kernel's default of 500 packets is 2 ms of a fast sender; a worker that shares its CPU sleeps
 // longer than that.
 #define QUEUE_PACKETS 4096
-// Turns of its worker that an empty device isn't read again, at most: a read in vain costs as much
-// as two packets' encryption, and a turn under load takes a few dozen microseconds.
-#define SKIP_MAX 7
+// Microseconds for which an empty device isn't read again, doubled with each read in vain: one
+// costs as much as two packets' encryption. A worker that is about to sleep has a turn each tenth
+// of a microsecond, one under load takes a few dozen for it.
+#define QUIET_FIRST_US 1
+#define QUIET_MAX_US 16
 
 struct dp_tap {
 	int fd;
@@ -47,7 +50,9 @@ struct dp_tap {
 	struct ovpn_cut cut;
 	bool cutting;
 	struct rte_ether_hdr cut_eth; // of every piece
-	unsigned skip, skip_next; // turns without a read: left, and after the next read in vain
+	uint64_t quiet_until; // TSC: no read before
+	uint64_t quiet; // cycles without a read after the next one in vain
+	uint64_t quiet_first, quiet_max;
 	uint8_t *large; // one packet of the device, with the start that went to spare in front
 	// Sending.
 	struct ovpn_gro gro;
@@ -203,16 +208,14 @@ static uint16_t receive(uint16_t port_id, uint16_t queue, struct rte_mbuf *pkt[]
 
 	(void)queue;
 	(void)n; // net_null receives nothing
-	if (tap->skip > 0) {
-		tap->skip--;
+	if (rte_rdtsc() < tap->quiet_until)
 		return 0;
-	}
 	n = dp_tap_read(tap, tap->pool, pkt, max);
 	if (n == 0) {
-		tap->skip = tap->skip_next;
-		tap->skip_next = RTE_MIN(2 * tap->skip_next + 1, SKIP_MAX);
+		tap->quiet_until = rte_rdtsc() + tap->quiet;
+		tap->quiet = RTE_MIN(2 * tap->quiet, tap->quiet_max);
 	} else {
-		tap->skip_next = 0;
+		tap->quiet = tap->quiet_first;
 	}
 	for (uint16_t i = 0; i < n; i++)
 		pkt[i]->port = port_id;
@@ -232,6 +235,9 @@ int dp_tap_attach(struct dp_tap *tap, uint16_t port_id, struct rte_mempool *pool
 {
 	tap->pool = pool;
 	tap->port_id = port_id;
+	tap->quiet_first = QUIET_FIRST_US * rte_get_tsc_hz() / US_PER_S;
+	tap->quiet_max = QUIET_MAX_US * rte_get_tsc_hz() / US_PER_S;
+	tap->quiet = tap->quiet_first;
 	tap->on_rx = rte_eth_add_rx_callback(port_id, 0, receive, tap);
 	tap->on_tx = rte_eth_add_tx_callback(port_id, 0, transmit, tap);
 	return tap->on_rx == NULL || tap->on_tx == NULL ? -ENOTSUP : 0;
