@@ -285,26 +285,28 @@ uint8_t ctl_connect_sending(struct ctl *ctl, const struct ctl_peer *peer)
 
 // ---- Slot and session ------------------------------------------------------------------------
 
+// Is this the session of the same identity at the same address?
+static bool is_predecessor(const void *elem, const void *key)
+{
+	const struct ctl_peer *p = elem;
+	const struct ctl_peer *peer = key;
+
+	return p != peer && p->slot != SHM_SLOT_NONE && p->state == CTL_PEER_CONNECTED &&
+		p->endpoint.remote_port_be == peer->endpoint.remote_port_be &&
+		memcmp(&p->endpoint.remote, &peer->endpoint.remote, sizeof(p->endpoint.remote)) ==
+		0 &&
+		strcmp(p->id.cn, peer->id.cn) == 0 &&
+		memcmp(p->id.chain_hash, peer->id.chain_hash, sizeof(p->id.chain_hash)) == 0 &&
+		p->user.proven == peer->user.proven &&
+		memcmp(p->user.hash, peer->user.hash, sizeof(p->user.hash)) == 0;
+}
+
 // An in-place reset: the same identity at the same address has a session (decisions.md C6).
 static struct ctl_peer *find_takeover(struct ctl *ctl, const struct ctl_peer *peer)
 {
-	struct ctl_peer *p = NULL;
-
 	if (!peer->id.has_cert && !peer->user.proven)
 		return NULL;
-	while ((p = ctl_table_name_next(&ctl->table, peer->id.cn, p)) != NULL) {
-		if (p == peer || p->slot == SHM_SLOT_NONE || p->state != CTL_PEER_CONNECTED)
-			continue;
-		if (p->endpoint.remote_port_be == peer->endpoint.remote_port_be &&
-			memcmp(&p->endpoint.remote, &peer->endpoint.remote,
-				sizeof(p->endpoint.remote)) == 0 &&
-			memcmp(p->id.chain_hash, peer->id.chain_hash, sizeof(p->id.chain_hash)) ==
-				0 &&
-			p->user.proven == peer->user.proven &&
-			memcmp(p->user.hash, peer->user.hash, sizeof(p->user.hash)) == 0)
-			return p;
-	}
-	return NULL;
+	return ctl_table_name_at(&ctl->table, peer->id.cn, &peer->endpoint, is_predecessor, peer);
 }
 
 static void take_over(struct ctl *ctl, struct ctl_peer *peer, struct ctl_peer *old)

@@ -127,6 +127,7 @@ struct ctl_peer {
 	bool keyed; // in the table by it
 	struct ctl_peer *name_prev, *name_next; // same common name
 	struct ctl_name *name;
+	uint32_t place_hash; // of name and endpoint; valid while it has a name
 	struct ctl_peer *active_prev, *active_next; // looked at every tick
 	struct ctl_peer *dead_next; // waits for the end of the round
 	struct ctl_peer *heir; // in-place reset: who is about to take its slot; it says takes_over

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "control/table.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -37,6 +39,7 @@ void ctl_table_done(struct ctl_table *t)
 	t->slots = 0;
 	ctl_set_done(&t->by_key);
 	ctl_set_done(&t->by_cn);
+	ctl_set_done(&t->by_place);
 }
 
 struct ctl_peer_key ctl_peer_key(
@@ -91,12 +94,44 @@ void ctl_table_del(struct ctl_table *t, struct ctl_peer *peer)
 	t->peers--;
 }
 
+// Packed by construction, as a key is.
+struct place {
+	struct shm_addr remote;
+	uint16_t port_be;
+	char cn[OVPN_TLS_CN_MAX];
+};
+static_assert(offsetof(struct place, cn) == 20, "hashed as bytes");
+
+static uint32_t hash_place(const char *cn, const struct shm_endpoint *endpoint)
+{
+	struct place place = { .remote = endpoint->remote, .port_be = endpoint->remote_port_be };
+	size_t len = strnlen(cn, sizeof(place.cn));
+
+	memcpy(place.cn, cn, len);
+	return ctl_hash(&place, offsetof(struct place, cn) + len);
+}
+
+static int place_add(struct ctl_table *t, struct ctl_peer *peer)
+{
+	peer->place_hash = hash_place(peer->name->cn, &peer->endpoint);
+	return ctl_set_add(&t->by_place, peer, peer->place_hash);
+}
+
+static void place_del(struct ctl_table *t, struct ctl_peer *peer)
+{
+	ctl_set_del(&t->by_place, peer, peer->place_hash);
+}
+
 int ctl_table_move(struct ctl_table *t, struct ctl_peer *peer, const struct shm_endpoint *endpoint)
 {
 	struct ctl_peer_key key = ctl_peer_key(endpoint, peer->ch.remote_sid);
 	struct ctl_peer *there = find_key(t, &key);
 
+	if (peer->name != NULL)
+		place_del(t, peer);
 	peer->endpoint = *endpoint;
+	if (peer->name != NULL)
+		(void)place_add(t, peer); // room is there: one was taken out
 	if (there == peer)
 		return 0;
 	if (there != NULL)
@@ -133,6 +168,14 @@ static struct ctl_name *find_name(const struct ctl_table *t, const char *cn)
 	return ctl_set_find(&t->by_cn, ctl_hash(cn, strlen(cn)), same_name, cn);
 }
 
+static void drop_unused(struct ctl_table *t, struct ctl_name *name)
+{
+	if (name->first != NULL)
+		return;
+	ctl_set_del(&t->by_cn, name, ctl_hash(name->cn, strlen(name->cn)));
+	free(name);
+}
+
 int ctl_table_name_add(struct ctl_table *t, struct ctl_peer *peer)
 {
 	const char *cn = peer->id.cn;
@@ -149,8 +192,13 @@ int ctl_table_name_add(struct ctl_table *t, struct ctl_peer *peer)
 			return -ENOMEM;
 		}
 	}
-	DL_APPEND2(name->first, peer, name_prev, name_next);
 	peer->name = name;
+	if (place_add(t, peer) < 0) {
+		peer->name = NULL;
+		drop_unused(t, name);
+		return -ENOMEM;
+	}
+	DL_APPEND2(name->first, peer, name_prev, name_next);
 	return 0;
 }
 
@@ -160,12 +208,16 @@ void ctl_table_name_del(struct ctl_table *t, struct ctl_peer *peer)
 
 	if (name == NULL)
 		return;
+	place_del(t, peer);
 	DL_DELETE2(name->first, peer, name_prev, name_next);
 	peer->name = NULL;
-	if (name->first != NULL)
-		return;
-	ctl_set_del(&t->by_cn, name, ctl_hash(name->cn, strlen(name->cn)));
-	free(name);
+	drop_unused(t, name);
+}
+
+struct ctl_peer *ctl_table_name_at(const struct ctl_table *t, const char *cn,
+	const struct shm_endpoint *endpoint, ctl_set_same_fn *same, const void *key)
+{
+	return ctl_set_find(&t->by_place, hash_place(cn, endpoint), same, key);
 }
 
 struct ctl_peer *ctl_table_name_next(

@@ -23,6 +23,7 @@ struct ctl_table {
 	struct ctl_set by_key; // of struct ctl_peer
 	struct ctl_peer **by_slot; // `slots` entries
 	struct ctl_set by_cn; // of struct ctl_name
+	struct ctl_set by_place; // of struct ctl_peer: those by_cn, by name and endpoint together
 	uint32_t slots;
 	uint32_t peers; // all of them
 	uint32_t half_open; // without a slot
@@ -57,5 +58,11 @@ void ctl_table_set_slot(struct ctl_table *t, uint32_t slot, struct ctl_peer *pee
 // (prev NULL: the first one).
 int ctl_table_name_add(struct ctl_table *t, struct ctl_peer *peer);
 void ctl_table_name_del(struct ctl_table *t, struct ctl_peer *peer);
+
+// A peer of this name at this endpoint for which same(peer, key) is true, or NULL. However many
+// peers share the name, only those of the endpoint are looked at.
+struct ctl_peer *ctl_table_name_at(const struct ctl_table *t, const char *cn,
+	const struct shm_endpoint *endpoint, ctl_set_same_fn *same, const void *key);
+
 struct ctl_peer *ctl_table_name_next(
 	const struct ctl_table *t, const char *cn, const struct ctl_peer *prev);
