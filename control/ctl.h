@@ -63,6 +63,21 @@ struct ctl_wrap_keys {
 	struct ovpn_v2_server_key v2;
 };
 
+// Peers that datagrams came from in this round.
+#define CTL_TOUCHED_MAX 64u
+struct ctl_touched {
+	struct ctl_peer *peer[CTL_TOUCHED_MAX]; // NULL: dropped since
+	unsigned n;
+};
+
+// Buffers of negotiations that are over, all zero: 30 KiB each that a new one would have the kernel
+// find and clear again.
+#define CTL_NEGO_SPARES 64u
+struct ctl_nego_spares {
+	struct ctl_nego *nego[CTL_NEGO_SPARES];
+	unsigned n;
+};
+
 struct ctl {
 	uv_loop_t *loop;
 	const struct cfg_server *cfg;
@@ -88,6 +103,8 @@ struct ctl {
 	struct ctl_tunnel *tunnels; // cfg->n_tunnels of them, or NULL
 	struct ctl_counters count;
 	struct ctl_peer *active; // looked at every tick
+	struct ctl_touched touched;
+	struct ctl_nego_spares spares;
 	struct ctl_nego *waiting; // for the end of another session, by its slot
 	uint32_t tls_kept; // TLS connections that exist
 	unsigned tls_shard; // of the next one

@@ -273,6 +273,7 @@ static void tear_down(struct ctl *ctl)
 	ctl_records_done(&ctl->records);
 	ctl_slots_done(&ctl->slots);
 	ctl_table_done(&ctl->table);
+	ctl_nego_spares_free(ctl);
 	ctl->policy = ctl_policy_free(ctl->policy);
 	ctl_tunnels_done(ctl);
 	ctl_tls_teardown(ctl);

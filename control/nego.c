@@ -102,11 +102,13 @@ static void reset_nego(struct ctl *ctl, struct ctl_peer *peer, bool first)
 	nego->cert_cn[0] = '\0';
 }
 
-static int nego_alloc(struct ctl_peer *peer)
+static int nego_alloc(struct ctl *ctl, struct ctl_peer *peer)
 {
+	struct ctl_nego_spares *spares = &ctl->spares;
+
 	if (peer->nego != NULL)
 		return 0;
-	peer->nego = calloc(1, sizeof(*peer->nego));
+	peer->nego = spares->n > 0 ? spares->nego[--spares->n] : calloc(1, sizeof(*peer->nego));
 	if (peer->nego == NULL)
 		return -ENOMEM;
 	peer->nego->peer = peer;
@@ -115,7 +117,7 @@ static int nego_alloc(struct ctl_peer *peer)
 
 int ctl_nego_begin(struct ctl *ctl, struct ctl_peer *peer, bool first)
 {
-	int rc = nego_alloc(peer);
+	int rc = nego_alloc(ctl, peer);
 
 	if (rc == 0)
 		rc = tls_begin(ctl, peer);
@@ -138,7 +140,7 @@ int ctl_nego_attach(struct ctl *ctl, struct ctl_peer *peer)
 
 	if (peer->nego != NULL)
 		return 0;
-	rc = nego_alloc(peer);
+	rc = nego_alloc(ctl, peer);
 	if (rc < 0)
 		return rc;
 	reset_nego(ctl, peer, false);
@@ -166,8 +168,17 @@ void ctl_nego_end(struct ctl *ctl, struct ctl_peer *peer)
 	ctl_bytes_done(&nego->answer);
 	ctl_bytes_done(&nego->cert_env);
 	explicit_bzero(nego, sizeof(*nego));
-	free(nego);
+	if (ctl->spares.n < CTL_NEGO_SPARES)
+		ctl->spares.nego[ctl->spares.n++] = nego;
+	else
+		free(nego);
 	peer->nego = NULL;
+}
+
+void ctl_nego_spares_free(struct ctl *ctl)
+{
+	while (ctl->spares.n > 0)
+		free(ctl->spares.nego[--ctl->spares.n]);
 }
 
 void ctl_nego_failed(struct ctl *ctl, struct ctl_peer *peer, const char *why)

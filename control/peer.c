@@ -73,6 +73,8 @@ struct ctl_peer *ctl_peer_create(struct ctl *ctl, const struct shm_endpoint *end
 	return peer;
 }
 
+static void untouch(struct ctl *ctl, struct ctl_peer *peer);
+
 static void deactivate(struct ctl *ctl, struct ctl_peer *peer)
 {
 	if (!peer->active)
@@ -106,6 +108,7 @@ void ctl_peer_drop(struct ctl *ctl, struct ctl_peer *peer)
 	ctl_shaking_drop(&ctl->records, peer->shaking);
 	ctl_command_forget(peer);
 	deactivate(ctl, peer);
+	untouch(ctl, peer);
 	if (peer->parked != SHM_SLOT_NONE)
 		ctl_parked_drop(&ctl->records, peer->parked);
 	peer->state = CTL_PEER_DEAD;
@@ -192,6 +195,14 @@ static uint16_t worker_of(struct ctl *ctl, const struct ctl_peer *peer)
 	return owner < ctl->link.workers ? owner : peer->worker;
 }
 
+// Is something being made that goes to the peer within milliseconds? Then the acknowledgements of
+// what it answers go along: a datagram less, which it costs to wrap and to send.
+static bool answer_is_near(const struct ctl_peer *peer)
+{
+	return (peer->tls != NULL && peer->tls->busy) ||
+		(peer->nego != NULL && peer->nego->step == CTL_NEGO_KEYS && !peer->nego->deferred);
+}
+
 static void output(struct ctl *ctl, struct ctl_peer *peer)
 {
 	// One that is refused before it was installed has a slot that nobody knows.
@@ -211,17 +222,23 @@ static void output(struct ctl *ctl, struct ctl_peer *peer)
 	}
 }
 
-// Is the negotiation over, so that its buffers can go?
-static bool settled(const struct ctl_peer *peer)
+// If the negotiation is over its buffers go. Returns true when they did.
+static bool settle(struct ctl *ctl, struct ctl_peer *peer)
 {
-	return peer->nego != NULL && peer->nego->step == CTL_NEGO_DONE &&
-		ovpn_channel_idle(&peer->ch) &&
-		(peer->tls == NULL ||
-			(!peer->tls->busy && peer->tls->out.len == 0 && peer->tls->in.len == 0 &&
-				peer->tls->messages.len == 0));
+	const struct ctl_tls *tls = peer->tls;
+
+	if (peer->nego == NULL || peer->nego->step != CTL_NEGO_DONE ||
+		!ovpn_channel_idle(&peer->ch))
+		return false;
+	if (tls != NULL &&
+		(tls->busy || tls->out.len != 0 || tls->in.len != 0 || tls->messages.len != 0))
+		return false;
+	ctl_rekey_settled(ctl, peer);
+	ctl_nego_end(ctl, peer);
+	return true;
 }
 
-void ctl_peer_pump(struct ctl *ctl, struct ctl_peer *peer)
+static void pump(struct ctl *ctl, struct ctl_peer *peer, bool hold_acks)
 {
 	size_t taken;
 
@@ -234,16 +251,60 @@ void ctl_peer_pump(struct ctl *ctl, struct ctl_peer *peer)
 			&peer->ch, peer->tls->out.data, peer->tls->out.len, ctl_now_ms());
 		ctl_bytes_consume(&peer->tls->out, taken);
 	}
-	if (settled(peer)) {
-		ctl_rekey_settled(ctl, peer);
-		ctl_nego_end(ctl, peer);
-	}
+	settle(ctl, peer);
 	ctl_park(ctl, peer);
 	// A control that takes over must know at least what the peer will have seen.
 	ctl_peer_save(ctl, peer);
+	ovpn_channel_hold_acks(&peer->ch, hold_acks && answer_is_near(peer));
 	output(ctl, peer);
+	if (settle(ctl, peer)) // an acknowledgement was all that was missing
+		ctl_peer_save(ctl, peer);
 	if (peer->nego != NULL)
 		ctl_peer_activate(ctl, peer);
+}
+
+void ctl_peer_pump(struct ctl *ctl, struct ctl_peer *peer)
+{
+	pump(ctl, peer, true);
+}
+
+void ctl_peer_touch(struct ctl *ctl, struct ctl_peer *peer)
+{
+	struct ctl_touched *t = &ctl->touched;
+
+	if (peer->touched)
+		return;
+	if (t->n == CTL_TOUCHED_MAX)
+		ctl_peer_pump_touched(ctl);
+	peer->touched = true;
+	t->peer[t->n++] = peer;
+}
+
+void ctl_peer_pump_touched(struct ctl *ctl)
+{
+	struct ctl_touched *t = &ctl->touched;
+
+	// On the way others of them may be dropped: untouch() takes them out.
+	for (unsigned i = 0; i < t->n; i++) {
+		struct ctl_peer *peer = t->peer[i];
+
+		if (peer == NULL)
+			continue;
+		peer->touched = false;
+		ctl_peer_pump(ctl, peer);
+	}
+	t->n = 0;
+}
+
+static void untouch(struct ctl *ctl, struct ctl_peer *peer)
+{
+	struct ctl_touched *t = &ctl->touched;
+
+	for (unsigned i = 0; peer->touched && i < t->n; i++) {
+		if (t->peer[i] == peer)
+			t->peer[i] = NULL;
+	}
+	peer->touched = false;
 }
 
 int ctl_peer_say(struct ctl *ctl, struct ctl_peer *peer, const char *text)
@@ -303,7 +364,7 @@ void ctl_peer_tick(struct ctl *ctl, struct ctl_peer *peer, uint64_t now_ms)
 	if (peer->nego != NULL && peer->nego->deferred)
 		ctl_connect_resume(ctl, peer);
 	if (ovpn_channel_deadline(&peer->ch) <= now_ms)
-		ctl_peer_pump(ctl, peer);
+		pump(ctl, peer, false);
 	if (peer->nego == NULL && peer->state == CTL_PEER_CONNECTED && peer->abort_until_ms == 0)
 		deactivate(ctl, peer);
 }

@@ -133,6 +133,7 @@ struct ctl_peer {
 	struct ctl_peer *heir; // in-place reset: who is about to take its slot; it says takes_over
 	struct ctl_command *commands; // whose answers it waits for
 	bool active;
+	bool touched; // in ctl->touched
 
 	enum ctl_peer_state state;
 	uint32_t flags; // enum ctl_peer_flag
@@ -201,6 +202,9 @@ void ctl_nego_let_go(struct ctl *ctl, struct ctl_peer *peer);
 // End it: buffers go, keys are wiped; the TLS connection stays for texts unless it never got ready.
 void ctl_nego_end(struct ctl *ctl, struct ctl_peer *peer);
 
+// Free the buffers that are kept for the next ones; at the end of the program.
+void ctl_nego_spares_free(struct ctl *ctl);
+
 // Buffers for a channel that has none: for a message outside of a negotiation. Returns 0, -ENOMEM.
 int ctl_nego_attach(struct ctl *ctl, struct ctl_peer *peer);
 
@@ -221,6 +225,10 @@ static inline void ctl_peer_fetch(const struct ctl_peer *peer)
 // A datagram of this peer; in peer_rx.c.
 void ctl_peer_recv(
 	struct ctl *ctl, struct ctl_peer *peer, const struct shm_punt *punt, uint16_t worker);
+
+// Pump this peer at the end of the round's datagrams, once for all that came from it.
+void ctl_peer_touch(struct ctl *ctl, struct ctl_peer *peer);
+void ctl_peer_pump_touched(struct ctl *ctl);
 
 // Move everything that can move: received bytes to TLS, TLS bytes to the channel, the record, then
 // datagrams to the dataplane. May free nothing.

@@ -64,7 +64,7 @@ void ctl_peer_recv(
 		on_soft_reset(ctl, peer);
 	if ((events & (OVPN_CHANNEL_GOT_SOFT_RESET | OVPN_CHANNEL_GOT_RESET)) != 0)
 		ctl_rekey_retire(ctl, peer);
-	ctl_peer_pump(ctl, peer);
+	ctl_peer_touch(ctl, peer);
 }
 
 // The peer that a datagram belongs to. punt_known names its slot, but what a worker says is only
@@ -166,5 +166,6 @@ void ctl_on_event(struct ctl *ctl, const struct shm_event *event, uint16_t worke
 
 void ctl_on_round(struct ctl *ctl)
 {
+	ctl_peer_pump_touched(ctl);
 	ctl_peer_reap(ctl);
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // When keys begin and end: renegotiations of ours, keys that are retired.
 #include <errno.h>
-#include <openssl/rand.h>
 #include <string.h>
 
 #include "config/server.h"
 #include "control/clock.h"
 #include "control/ctl.h"
+#include "control/hash.h"
 #include "control/peer.h"
 
 #define TLS_KEPT_MAX 4096u // connections that are kept for good
@@ -14,25 +14,29 @@
 #define ADOPTED_AGAIN_MS 300000u // an adopted session whose client didn't answer
 #define AGAIN_MS 1000u // a peer that isn't ready is asked again after this
 
-static uint64_t random_below(uint64_t limit)
+// A number below limit that differs from session to session and from key to key. It needs no random
+// numbers of libcrypto's, which take longer than all else that is done for a key here.
+static uint64_t spread(const struct ctl_peer *peer, uint64_t limit)
 {
-	uint64_t r = 0;
+	struct {
+		uint8_t sid[OVPN_SID_LEN];
+		uint32_t age;
+	} of = { .age = peer->age };
 
-	if (limit == 0 || RAND_bytes((unsigned char *)&r, sizeof(r)) != 1)
-		return 0;
-	return r % limit;
+	memcpy(of.sid, peer->ch.own_sid, sizeof(of.sid));
+	return ctl_hash(&of, sizeof(of)) % limit;
 }
 
 // reneg-sec MAX MIN draws between the two; one value alone is shortened by up to a tenth, so that
 // sessions that began together don't renegotiate together (protocol.md 11.2).
-static uint64_t reneg_interval_ms(const struct cfg_server *cfg)
+static uint64_t reneg_interval_ms(const struct cfg_server *cfg, const struct ctl_peer *peer)
 {
 	uint64_t max = (uint64_t)cfg->tls.reneg_sec * 1000;
 	uint64_t min = (uint64_t)cfg->tls.reneg_sec_min * 1000;
 
 	if (min >= max)
 		min = max - max / 10;
-	return max - random_below(max - min + 1);
+	return max - spread(peer, max - min + 1);
 }
 
 static void note_traffic(struct ctl *ctl, struct ctl_peer *peer)
@@ -57,7 +61,7 @@ void ctl_rekey_plan(struct ctl *ctl, struct ctl_peer *peer)
 {
 	peer->reneg_ms = CTL_NEVER;
 	if (ctl->cfg->tls.reneg_sec != 0)
-		peer->reneg_ms = ctl_now_ms() + reneg_interval_ms(ctl->cfg);
+		peer->reneg_ms = ctl_now_ms() + reneg_interval_ms(ctl->cfg, peer);
 	else if ((peer->flags & CTL_PEER_ADOPTED) != 0 && !ctl_rekey_asks(peer))
 		peer->reneg_ms = ctl_now_ms() + ADOPTED_AGAIN_MS; // still without TLS
 	note_traffic(ctl, peer);

@@ -493,7 +493,7 @@ void ovpn_channel_export(const struct ovpn_channel *ch, struct ovpn_channel_stat
 	ret_state->key_id = ch->key_id;
 	ret_state->old_key_id = ch->old_key_id;
 	ret_state->in_flight = (ch->flags & OVPN_CHANNEL_ESTABLISHED) == 0;
-	ret_state->flags = ch->flags;
+	ret_state->flags = ch->flags & (uint16_t)~OVPN_CHANNEL_HOLD_ACKS;
 	memcpy(ret_state->own_sid, ch->own_sid, sizeof(ret_state->own_sid));
 	memcpy(ret_state->remote_sid, ch->remote_sid, sizeof(ret_state->remote_sid));
 	ovpn_wrap_export(&ch->base, &ret_state->base);

@@ -46,6 +46,7 @@ enum ovpn_channel_flag {
 	OVPN_CHANNEL_DYNAMIC = 1u << 4, // key ids over 0 use the dynamic wrapping
 	OVPN_CHANNEL_SEND_WKC = 1u << 5, // client: message 1 goes out as P_CONTROL_WKC_V1
 	OVPN_CHANNEL_HAS_OLD = 1u << 6, // old_key_id and old_next_recv are valid
+	OVPN_CHANNEL_HOLD_ACKS = 1u << 7, // an answer is under way: see ovpn_channel_hold_acks()
 };
 
 struct ovpn_channel {
@@ -150,6 +151,11 @@ size_t ovpn_channel_tls_write(
 // Returns 1 with a datagram, 0 when nothing is due, -ENOSPC, -EIO.
 int ovpn_channel_output(
 	struct ovpn_channel *ch, uint64_t now_ms, uint8_t *out, size_t size, size_t *ret_len);
+
+// hold: the owner is making an answer, which can carry the acknowledgements of what has arrived, so
+// ovpn_channel_output() makes no bare one for fewer than an answer carries. The owner lets go soon,
+// with or without an answer: the peer repeats what isn't acknowledged.
+void ovpn_channel_hold_acks(struct ovpn_channel *ch, bool hold);
 
 // When ovpn_channel_output() has something to do next, in ms of the same clock; 0: at once;
 // OVPN_CHANNEL_NEVER: not before something is received or written.

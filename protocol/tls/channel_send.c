@@ -106,6 +106,20 @@ static void take_reacks(struct ovpn_channel *ch, struct ovpn_control *c)
 	ch->reack_count = 0;
 }
 
+void ovpn_channel_hold_acks(struct ovpn_channel *ch, bool hold)
+{
+	ch->flags &= (uint16_t)~OVPN_CHANNEL_HOLD_ACKS;
+	if (hold)
+		ch->flags |= OVPN_CHANNEL_HOLD_ACKS;
+}
+
+// Shall the acknowledgements that wait go with the answer that the owner is making?
+static bool acks_can_wait(const struct ovpn_channel *ch)
+{
+	return (ch->flags & OVPN_CHANNEL_HOLD_ACKS) != 0 &&
+		ovpn_rel_acks_pending(&ch->neg->rel) < OVPN_CONTROL_PIGGYBACK;
+}
+
 int ovpn_channel_output(
 	struct ovpn_channel *ch, uint64_t now_ms, uint8_t *out, size_t size, size_t *ret_len)
 {
@@ -126,7 +140,7 @@ int ovpn_channel_output(
 	if (ovpn_rel_acks_pending(&ch->neg->rel) > 0 && next_has_wkc(ch))
 		(void)ovpn_rel_queue(&ch->neg->rel, OVPN_P_CONTROL_WKC_V1, NULL, 0, now_ms);
 	if (!ovpn_rel_next(&ch->neg->rel, now_ms, known ? OVPN_CONTROL_PIGGYBACK : 0, &c) &&
-		!ovpn_rel_next_ack(&ch->neg->rel, acks, &c))
+		(acks_can_wait(ch) || !ovpn_rel_next_ack(&ch->neg->rel, acks, &c)))
 		return 0;
 	c.key_id = ch->key_id;
 	return emit(ch, &c, out, size, ret_len);

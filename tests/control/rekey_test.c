@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <stdlib.h>
+#include <string.h>
 
 #include "config/server.h"
 #include "control/clock.h"
@@ -23,6 +24,11 @@ static void draw(uint32_t max_s, uint32_t min_s, uint64_t low_ms, uint64_t high_
 	for (int i = 0; i < DRAWS; i++) {
 		uint64_t now = ctl_now_ms(), in;
 
+		// Other keys of one session as well as first keys of other sessions.
+		if (i % 2 == 0)
+			peer->age++;
+		else
+			memcpy(peer->ch.own_sid, &i, sizeof(i));
 		ctl_rekey_plan(ctl, peer);
 		in = peer->reneg_ms - now;
 		least = in < least ? in : least;

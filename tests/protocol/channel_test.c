@@ -151,6 +151,51 @@ GTC_TEST(channel, start_and_text)
 	GTC_EXPECT(ovpn_channel_all_acked(&p.server));
 }
 
+// While an answer is under way a few acknowledgements wait for it; more than it carries don't, and
+// none is kept back once the owner lets go.
+GTC_TEST(channel, acks_wait_for_an_answer)
+{
+	struct pair p;
+	struct dgram d;
+	struct ovpn_channel_state state;
+	unsigned events;
+
+	pair_up(&p, false);
+	ovpn_channel_hold_acks(&p.server, true);
+	write_text(&p.client, "one");
+	GTC_ASSERT(next_dgram(&p.client, 0, &d));
+	GTC_EXPECT_INT(give(&p.server, &d, &events), 0);
+	GTC_EXPECT(!next_dgram(&p.server, 0, &d));
+	GTC_EXPECT_INT(ovpn_channel_deadline(&p.server), 0);
+	GTC_EXPECT(!ovpn_channel_idle(&p.server)); // it can't be detached with that
+	write_text(&p.server, "answer");
+	GTC_ASSERT(next_dgram(&p.server, 0, &d));
+	GTC_EXPECT(parse(&d).ack_count >= 1); // earlier ones are repeated
+	GTC_EXPECT_INT(parse(&d).payload_len, 6);
+	GTC_EXPECT(!next_dgram(&p.server, 0, &d)); // its own retransmission isn't due
+
+	for (unsigned i = 0; i < OVPN_CONTROL_PIGGYBACK; i++) {
+		GTC_EXPECT(!next_dgram(&p.server, 0, &d));
+		write_text(&p.client, "more");
+		GTC_ASSERT(next_dgram(&p.client, 0, &d));
+		GTC_EXPECT_INT(give(&p.server, &d, &events), 0);
+	}
+	GTC_ASSERT(next_dgram(&p.server, 0, &d));
+	GTC_EXPECT_INT(parse(&d).opcode, OVPN_P_ACK_V1);
+	GTC_EXPECT(parse(&d).ack_count >= OVPN_CONTROL_PIGGYBACK);
+
+	write_text(&p.client, "last");
+	GTC_ASSERT(next_dgram(&p.client, 0, &d));
+	GTC_EXPECT_INT(give(&p.server, &d, &events), 0);
+	GTC_EXPECT(!next_dgram(&p.server, 0, &d));
+	ovpn_channel_export(&p.server, &state);
+	GTC_EXPECT(
+		(state.flags & OVPN_CHANNEL_HOLD_ACKS) == 0); // nobody would let go after a restart
+	ovpn_channel_hold_acks(&p.server, false);
+	GTC_ASSERT(next_dgram(&p.server, 0, &d));
+	GTC_EXPECT_INT(parse(&d).opcode, OVPN_P_ACK_V1);
+}
+
 GTC_TEST(channel, stream_is_cut)
 {
 	struct pair p;
