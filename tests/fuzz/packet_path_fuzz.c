@@ -18,6 +18,7 @@
 #include "dataplane/legacy.h"
 #include "dataplane/path.h"
 #include "dataplane/sid_index.h"
+#include "dataplane/tunnel_ports.h"
 #include "shm/session.h"
 
 // Slots: what each session is.
@@ -28,8 +29,13 @@ enum {
 	CBC, // P_DATA_V1, session id in the IV; its second key has no HMAC
 	FRAMED, // compression byte and fragments, without cipher
 	EPOCH, // the epoch format
+	STATIC, // a static key without cipher, whose peer may come from anywhere
+	STATIC_CBC, // a static key, with a compression byte, whose peer stays where it is
 	SESSIONS
 };
+
+#define CLIENTS_PORT 1194
+#define STATIC_PORT 1200 // of slot STATIC, and on
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -79,7 +85,10 @@ static void make_session(uint32_t slot, uint8_t flags)
 		set6(&s->endpoint[0].local, 0, 1);
 	}
 	s->endpoint[0].remote_port_be = RTE_BE16(4000);
-	s->endpoint[0].local_port_be = RTE_BE16(1194);
+	s->endpoint[0].local_port_be = RTE_BE16(CLIENTS_PORT);
+	if (slot >= STATIC)
+		s->endpoint[0].local_port_be =
+			rte_cpu_to_be_16((uint16_t)(STATIC_PORT + slot - STATIC));
 	s->endpoint[0].next_hop[5] = 1;
 	memset(s->server_sid, 0x41 + (int)slot, SHM_SID_LEN);
 	set4(&s->tunnel4, 10, 8, 0, (uint8_t)(2 + slot));
@@ -96,6 +105,9 @@ static void make_session(uint32_t slot, uint8_t flags)
 	(void)dp_sid_add(&core, DP_SID_SERVER, s->server_sid, slot, 0);
 	if (flags & SHM_DIR_DATA_V1)
 		(void)dp_addr_index_add(core.addr, core.session, &s->endpoint[0], slot, &other);
+	if ((flags & SHM_DIR_STATIC) &&
+		dp_legacy_port_add(&core, slot, s->endpoint[0].local_port_be) < 0)
+		abort();
 }
 
 // A key in key slot `which` with that key-id, to open and to seal with.
@@ -111,7 +123,7 @@ static void make_key(uint32_t slot, uint8_t which, enum ovpn_cipher cipher, enum
 	k->cipher = (uint8_t)cipher;
 	k->digest = (uint8_t)digest;
 	k->key_id = which;
-	k->flags = flags & SHM_DIR_EPOCH;
+	k->flags = flags & (SHM_DIR_EPOCH | SHM_DIR_STATIC);
 	if (dp_key_expand(core.worker[0], k, 1, 1) < 0)
 		abort();
 	k->used = 1;
@@ -155,6 +167,12 @@ static void make_sessions(void)
 	strip_hmac(FRAMED);
 	make_session(EPOCH, SHM_DIR_LEGACY | SHM_DIR_EPOCH);
 	make_key(EPOCH, 0, OVPN_CIPHER_AES_256_GCM, OVPN_DIGEST_NONE);
+	make_session(STATIC, SHM_DIR_LEGACY | SHM_DIR_STATIC | SHM_DIR_MOBILITY);
+	make_key(STATIC, 0, OVPN_CIPHER_NONE, OVPN_DIGEST_SHA1);
+	strip_hmac(STATIC);
+	core.session[STATIC_CBC].compress = OVPN_COMPRESS_BYTE;
+	make_session(STATIC_CBC, SHM_DIR_LEGACY | SHM_DIR_STATIC);
+	make_key(STATIC_CBC, 0, OVPN_CIPHER_AES_256_CBC, OVPN_DIGEST_NONE);
 }
 
 // Packet-ids that were seen are forgotten, or the first input with a high one would be the last.
@@ -166,6 +184,7 @@ static void forget_ids(void)
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
+	struct shm_listen tunnel[SESSIONS - STATIC];
 	char prefix[40];
 	char *eal[] = { "fuzz", "--no-huge", "--no-pci", "--no-telemetry", "-m", "64", "-l", "0",
 		"--log-level", "4", "--no-shconf", "--file-prefix", prefix, NULL };
@@ -194,9 +213,14 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	config.flags = SHM_HELLO_MOBILITY | SHM_HELLO_CLIENT_TO_CLIENT;
 	config.listens = config.subnets = 2;
 	set4(&config.listen[0].addr, 192, 0, 2, 1);
-	config.listen[0].port_be = RTE_BE16(1194);
+	config.listen[0].port_be = RTE_BE16(CLIENTS_PORT);
 	set6(&config.listen[1].addr, 0, 1);
-	config.listen[1].port_be = RTE_BE16(1194);
+	config.listen[1].port_be = RTE_BE16(CLIENTS_PORT);
+	for (unsigned i = 0; i < SESSIONS - STATIC; i++) {
+		tunnel[i] = config.listen[0];
+		tunnel[i].port_be = rte_cpu_to_be_16((uint16_t)(STATIC_PORT + i));
+	}
+	config.ports = dp_tunnel_ports_create(tunnel, SESSIONS - STATIC);
 	set4(&config.subnet[0].addr, 10, 8, 0, 0);
 	config.subnet[0].prefix_len = 24;
 	set4(&config.subnet[0].server, 10, 8, 0, 1);
@@ -206,7 +230,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	config.occ_len = 5;
 	memcpy(config.occ, "V4,x", 5);
 	config.tunnel = dp_tunnel_index_create(config.subnet, 2);
-	if (core.sid == NULL || config.tunnel == NULL)
+	if (core.sid == NULL || config.tunnel == NULL || config.ports == NULL)
 		abort();
 	atomic_store(&core.config, &config);
 	make_sessions();
