@@ -302,6 +302,62 @@ all_answered() {
 # As above, and none of the answers took a second or more.
 answered_soon() { all_answered "$@" && ! grep -qE 'time=[0-9]{4,}' "$W/$1.log"; }
 
+# --- Tunnels with static keys: N has port 1200 + N at our server and addresses 10.9.N.1 and 10.9.N.2 ---
+
+key_direction=(0 1) # at our end and at the other one; empty: none
+
+static_begin() {
+	mkdir "$W/tunnels"
+	openvpn --genkey secret "$W/pki/static.key"
+	chmod a+r "$W/pki/static.key"
+}
+
+# tunnel_config N [LINE...]: the server's file
+tunnel_config() {
+	local n=$1 line
+	shift
+	{
+		cat <<-TXT
+			dev tun
+			lport $((1200 + n))
+			ifconfig 10.9.$n.1 10.9.$n.2
+			secret $W/pki/static.key ${key_direction[0]}
+			keepalive ${KEEPALIVE-1 10}
+		TXT
+		for line; do echo "$line"; done
+	} >"$W/tunnels/t$n.conf"
+}
+
+# tunnel_addresses N...: of the server's ends
+tunnel_addresses() {
+	local n
+	for n; do
+		ip -n "$(ns server)" addr replace "10.9.$n.1/32" dev visp0
+		ip -n "$(ns server)" route replace "10.9.$n.2/32" dev visp0
+	done
+}
+
+# tunnel_peer N CIPHER AUTH [OPTION...]: a stock openvpn at the other end, port 1300 + N; the variable
+# FAR names another address of the server.
+tunnel_peer() {
+	local n=$1 cipher=$2 auth=$3
+	shift 3
+	# shellcheck disable=SC2086 # a word or none
+	start "peer$n" laptop openvpn --dev tun --remote "${FAR-$server_outer}" $((1200 + n)) \
+		--lport $((1300 + n)) --ifconfig "10.9.$n.2" "10.9.$n.1" \
+		--secret "$W/pki/static.key" ${key_direction[1]} \
+		--cipher "$cipher" --auth "$auth" --ping 1 --verb 4 "$@"
+	await_log "peer$n" 20 'Initialization Sequence Completed' || fail "peer $n does not start"
+}
+
+tunnel_answers() { on laptop ping -c 1 -W 1 -q "10.9.$1.1" >/dev/null; }
+
+tunnel_works() { # N [SIZE]
+	await 10 "tunnel $1 to carry a first ping" tunnel_answers "$1"
+	all_answered ping laptop 5 "10.9.$1.1" -i 0.05 -s "${2-56}" ||
+		fail "tunnel $1: $(grep received "$W/ping.log")"
+}
+
 # The far end of the probes, at the server's tunnel address.
 probe_serve() {
 	start probe-server server "$build/bench/probe/visp-probe" serve \

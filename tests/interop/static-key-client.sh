@@ -10,9 +10,7 @@ peers "$@"
 net_begin
 pki_begin
 hotspot_join a
-mkdir "$W/tunnels"
-openvpn --genkey secret "$W/pki/static.key"
-chmod a+r "$W/pki/static.key"
+static_begin
 
 # profile NUMBER [LINE...]: $W/pN.ovpn
 profile() {
@@ -35,32 +33,14 @@ profile() {
 
 # far NUMBER [LINE...]: the other end; a file for our server, or a stock openvpn, started.
 far() {
-	local n=$1 line
+	local n=$1
 	shift
-	{
-		cat <<-TXT
-			dev tun
-			lport $((1200 + n))
-			ifconfig 10.9.$n.1 10.9.$n.2
-			secret $W/pki/static.key 0
-			float
-			keepalive 1 30
-			verb 4
-		TXT
-		for line; do echo "$line"; done
-	} >"$W/tunnels/t$n.conf"
+	KEEPALIVE='1 30' tunnel_config "$n" float 'verb 4' "$@"
 	[ "$SERVER" = openvpn ] || return 0
 	start "far$n" server openvpn --config "$W/tunnels/t$n.conf"
 	await_log "far$n" 10 'UDPv4 link remote' || fail "far end $n does not start"
 }
 
-works() { # NUMBER [SIZE]
-	await 10 "tunnel $1 to carry a first ping" works_soon "$1"
-	all_answered ping laptop 5 "10.9.$1.1" -i 0.05 -s "${2-56}" ||
-		fail "tunnel $1: $(grep received "$W/ping.log")"
-}
-
-works_soon() { on laptop ping -c 1 -W 1 -q "10.9.$1.1" >/dev/null; }
 works_back() { on server ping -c 1 -W 1 -q -I "10.9.$1.1" "10.9.$1.2" >/dev/null; }
 
 far 1 'cipher AES-256-CBC' 'auth SHA256'
@@ -70,10 +50,7 @@ if [ "$SERVER" = visp ]; then
 	server_config 'keepalive 1 20' "tunnel $W/tunnels"
 	server_start
 	await_log control 15 'static-key tunnel is up.*t3.conf' || fail "no third tunnel"
-	for n in 1 2 3; do
-		ip -n "$(ns server)" addr add "10.9.$n.1/32" dev visp0
-		ip -n "$(ns server)" route add "10.9.$n.2/32" dev visp0
-	done
+	tunnel_addresses 1 2 3
 fi
 profile 1 "secret $W/pki/static.key 1" 'cipher AES-256-CBC' 'auth SHA256' float
 profile 2 'key-direction 1' 'cipher AES-128-CBC' 'auth SHA1' 'comp-lzo no' \
@@ -81,8 +58,8 @@ profile 2 'key-direction 1' 'cipher AES-128-CBC' 'auth SHA1' 'comp-lzo no' \
 profile 3 "secret $W/pki/static.key 1" 'cipher none' 'auth SHA512' 'fragment 600'
 for n in 1 2 3; do
 	client_start "p$n"
-	works $n
-	works $n 1400
+	tunnel_works $n
+	tunnel_works $n 1400
 	await 5 "a ping from the far end through tunnel $n" works_back $n
 done
 say "three tunnels, three formats: pings pass both ways"
@@ -93,7 +70,7 @@ hotspot_join b
 for n in 1 2 3; do
 	await_log "p$n" 5 'path changed' || fail "client $n does not notice"
 	await 5 "the far end of tunnel $n to follow" works_back $n
-	works $n 1400
+	tunnel_works $n 1400
 	[ "$(log_count "p$n" 'Initialization Sequence Completed')" = 1 ] || fail "$n began again"
 done
 say "a far end with float follows"
@@ -102,7 +79,7 @@ say "a far end with float follows"
 # shellcheck disable=SC2154 # netns.sh keeps the ids
 kill -USR1 "${pid[p1]}"
 await_log p1 10 'connecting anew: signal' || fail "no new connection"
-works 1
+tunnel_works 1
 say "connected anew"
 
 # A silent peer isn't a tunnel.

@@ -15,74 +15,28 @@ net_begin
 ipv6_begin
 pki_begin
 hotspot6_join a both
-mkdir "$W/tunnels"
-openvpn --genkey secret "$W/pki/static.key"
-chmod a+r "$W/pki/static.key"
-
-# tunnel NUMBER CIPHER AUTH [LINE...]: our end
-tunnel() {
-	local n=$1 cipher=$2 auth=$3 line
-	shift 3
-	{
-		cat <<-TXT
-			dev tun
-			lport $((1200 + n))
-			ifconfig 10.9.$n.1 10.9.$n.2
-			secret $W/pki/static.key 0
-			cipher $cipher
-			auth $auth
-			keepalive 1 10
-		TXT
-		for line; do echo "$line"; done
-	} >"$W/tunnels/t$n.conf"
-}
-
-# peer NUMBER CIPHER AUTH [LINE...]: the stock end, started
-peer() {
-	local n=$1 cipher=$2 auth=$3
-	shift 3
-	start "peer$n" laptop openvpn --dev tun --remote "${far-$server_outer}" $((1200 + n)) --nobind \
-		--ifconfig "10.9.$n.2" "10.9.$n.1" --secret "$W/pki/static.key" 1 \
-		--cipher "$cipher" --auth "$auth" --ping 1 --verb 4 "$@"
-	await_log "peer$n" 20 'Initialization Sequence Completed' || fail "peer $n does not start"
-}
-
-works() {
-	await 10 "tunnel $1 to carry a first ping" works_soon "$1"
-	on laptop ping -c 5 -i 0.05 -W 2 -s "${2-56}" -q "10.9.$1.1" >"$W/ping.log"
-	grep -q ' 5 received' "$W/ping.log" || fail "tunnel $1: $(grep received "$W/ping.log")"
-}
-
-works_soon() { on laptop ping -c 1 -W 1 -q "10.9.$1.1" >/dev/null; }
-
-inside() {
-	local n
-	for n in "${used[@]}"; do
-		ip -n "$(ns server)" addr replace "10.9.$n.1/32" dev visp0
-		ip -n "$(ns server)" route replace "10.9.$n.2/32" dev visp0
-	done
-}
+static_begin
 
 all_up() { [ "$(log_count control 'static-key tunnel is up')" = "$tunnels" ]; }
 
-tunnel 1 AES-256-CBC SHA256
-tunnel 2 AES-128-CBC SHA1 float 'comp-lzo no'
-tunnel 3 none SHA512
+tunnel_config 1 'cipher AES-256-CBC' 'auth SHA256'
+tunnel_config 2 'cipher AES-128-CBC' 'auth SHA1' float 'comp-lzo no'
+tunnel_config 3 'cipher none' 'auth SHA512'
 # Over IPv6 the headers outside are longer: `mtu` counts them.
-tunnel 4 AES-128-CBC SHA256 "local $server_outer6" 'fragment 800 mtu' 'proto udp6'
+tunnel_config 4 'cipher AES-128-CBC' 'auth SHA256' "local $server_outer6" 'fragment 800 mtu' 'proto udp6'
 # And many more, the last of which is used.
 for n in $(seq 5 "$tunnels"); do
-	tunnel "$n" AES-256-CBC SHA256
+	tunnel_config "$n" 'cipher AES-256-CBC' 'auth SHA256'
 done
 server_config 'keepalive 1 20' "tunnel $W/tunnels"
 server_start
 await 15 "all tunnels to be up" all_up
-inside # addresses of our ends
-peer 1 AES-256-CBC SHA256
-peer 2 AES-128-CBC SHA1 --comp-lzo no --allow-compression asym
-peer 3 none SHA512
-far=$server_outer6 peer 4 AES-128-CBC SHA256 --proto udp6 --fragment 800 mtu
-peer "$tunnels" AES-256-CBC SHA256
+tunnel_addresses "${used[@]}"
+tunnel_peer 1 AES-256-CBC SHA256
+tunnel_peer 2 AES-128-CBC SHA1 --comp-lzo no --allow-compression asym
+tunnel_peer 3 none SHA512
+FAR=$server_outer6 tunnel_peer 4 AES-128-CBC SHA256 --proto udp6 --fragment 800 mtu
+tunnel_peer "$tunnels" AES-256-CBC SHA256
 on laptop nft -f - <<-TXT
 	table ip6 lengths {
 		chain in {
@@ -95,8 +49,8 @@ on laptop nft -f - <<-TXT
 	}
 TXT
 for n in "${used[@]}"; do
-	works "$n"
-	works "$n" 1400
+	tunnel_works "$n"
+	tunnel_works "$n" 1400
 done
 for size in $(seq 1200 10 1350); do # two pieces or three, as even as they can be
 	on laptop ping -c 1 -W 2 -s "$size" -q 10.9.4.1 >"$W/ping.log" || fail "tunnel 4: $size bytes"
@@ -114,16 +68,16 @@ say "a client with a certificate beside them"
 
 # The peer's address changes under it.
 hotspot_renumber 5
-await 5 "the tunnel with float to follow" works_soon 2
-works 2
+await 5 "the tunnel with float to follow" tunnel_answers 2
+tunnel_works 2
 say "a tunnel with float follows its peer"
 
 stop dataplane 5 KILL || true
 rm "$W/dataplane.log"
 dataplane_start
-inside
+tunnel_addresses "${used[@]}"
 for n in 2 "$tunnels"; do # 2 has moved
-	works "$n"
+	tunnel_works "$n"
 done
 say "they go on after the dataplane was killed"
 
