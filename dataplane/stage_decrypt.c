@@ -67,7 +67,7 @@ static inline int prepare(struct dp_worker *w, struct rte_mbuf *m, struct dp_cry
 		return refuse(DP_DROP_no_key);
 	meta->which = (uint8_t)which;
 	meta->packet_id = (uint32_t)p.packet_id;
-	rte_prefetch1(&s->window[which].word[p.packet_id / 64 % OVPN_REPLAY_WORDS]);
+	rte_prefetch1(&s->window[which]);
 	op->cell = w->core->keys[meta->slot].key[which].rx_cell;
 	op->data = p.ct;
 	op->len = p.ct_len;

@@ -15,42 +15,56 @@
 #define OVPN_REPLAY_WORDS (OVPN_REPLAY_BITS / 64u)
 
 // Window over the packet-ids of one data key. One writer. The bit of id n is bit n mod 64 of word
-// n / 64 mod OVPN_REPLAY_WORDS; bits of ids above top are stale and are cleared when passed.
+// n / 64 mod OVPN_REPLAY_WORDS, but the word that top is in lies beside top, so that packets in
+// order touch one line; its place among the others has the ids one window further down until top
+// leaves.
 struct ovpn_replay {
 	uint64_t top; // highest id accepted, 0: none
+	uint64_t recent; // bits of the ids that share top's word
 	uint64_t word[OVPN_REPLAY_WORDS];
 };
+
+// The word that has the bit of an id within the window.
+static inline uint64_t *ovpn_replay_word(struct ovpn_replay *win, uint64_t id)
+{
+	if (id / 64 == win->top / 64)
+		return &win->recent;
+	return &win->word[(id / 64) % OVPN_REPLAY_WORDS];
+}
 
 // Would ovpn_replay_accept take this id? Changes nothing. Returns as ovpn_replay_accept.
 static inline int ovpn_replay_check(const struct ovpn_replay *win, uint64_t id)
 {
+	uint64_t word;
+
 	if (id == 0)
 		return -EINVAL;
 	if (id > win->top)
 		return 0;
 	if (win->top - id >= OVPN_REPLAY_BITS)
 		return -ERANGE;
-	if (win->word[(id / 64) % OVPN_REPLAY_WORDS] >> (id % 64) & 1)
-		return -EEXIST;
-	return 0;
+	word = id / 64 == win->top / 64 ? win->recent : win->word[(id / 64) % OVPN_REPLAY_WORDS];
+	return word >> (id % 64) & 1 ? -EEXIST : 0;
 }
 
-// Forget the bits of the ids from (first) up to but not including (end), less than
-// OVPN_REPLAY_BITS of them: they belonged to ids one window further down.
-static inline void ovpn_replay_clear(struct ovpn_replay *win, uint64_t first, uint64_t end)
+// Move top to an id above it. What its word had goes to the others, and the words in between are
+// cleared, as their bits belonged to ids one window further down. The place of the new word keeps
+// those: the upper ones are in the window still.
+static inline void ovpn_replay_advance(struct ovpn_replay *win, uint64_t id)
 {
-	while (first < end) {
-		unsigned low = first % 64;
-		uint64_t n = 64 - low;
-		uint64_t mask = ~0ull << low;
+	uint64_t from = win->top / 64, to = id / 64;
 
-		if (n > end - first) {
-			n = end - first;
-			mask &= ~0ull >> (64 - low - n);
-		}
-		win->word[(first / 64) % OVPN_REPLAY_WORDS] &= ~mask;
-		first += n;
+	win->top = id;
+	if (from == to)
+		return;
+	win->word[from % OVPN_REPLAY_WORDS] = win->recent;
+	win->recent = 0;
+	if (to - from > OVPN_REPLAY_WORDS) {
+		memset(win->word, 0, sizeof(win->word));
+		return;
 	}
+	for (uint64_t i = from + 1; i < to; i++)
+		win->word[i % OVPN_REPLAY_WORDS] = 0;
 }
 
 // Accept a packet-id once.
@@ -68,14 +82,9 @@ static inline int ovpn_replay_accept(struct ovpn_replay *win, uint64_t id)
 
 	if (rc < 0)
 		return rc;
-	if (id > win->top) {
-		if (id - win->top >= OVPN_REPLAY_BITS)
-			memset(win->word, 0, sizeof(win->word));
-		else
-			ovpn_replay_clear(win, win->top + 1, id); // the bit of id is set below
-		win->top = id;
-	}
-	win->word[(id / 64) % OVPN_REPLAY_WORDS] |= 1ull << (id % 64);
+	if (id > win->top)
+		ovpn_replay_advance(win, id);
+	*ovpn_replay_word(win, id) |= 1ull << (id % 64);
 	return 0;
 }
 

@@ -17,7 +17,7 @@
 #include "protocol/replay.h"
 
 #define SHM_MAGIC 0x50534956u // "VISP" in memory on a little-endian machine
-#define SHM_LAYOUT_VERSION 2u
+#define SHM_LAYOUT_VERSION 3u
 
 #define SHM_SESSIONS_MAX (1u << 20)
 #define SHM_WORKERS_MAX 64u
@@ -126,8 +126,8 @@ struct shm_session {
 	struct shm_endpoint endpoint[2];
 	uint32_t endpoint_reserved[4];
 
-	// Receive group; owner writes. What each packet needs is one line and, of the key slot in
-	// use, the word of the window that its id belongs to.
+	// Receive group; owner writes. What a packet in order needs is one line, and with the
+	// second key slot the first of its window as well.
 	alignas(128) struct shm_rx_key rx_key[SHM_KEY_SLOTS];
 	_Atomic uint64_t rx_packets; // authentic packets with payload for the tunnel
 	_Atomic uint64_t rx_bytes; // their inner bytes
@@ -135,10 +135,9 @@ struct shm_session {
 	_Atomic uint32_t replays; // packets refused by the window
 	uint16_t foreign_run; // packets in a row that another worker handed over
 	uint16_t foreign_worker; // that worker
-	uint64_t rx_reserved64;
 
-	// Replay windows, one a key slot; owner writes. The first `top` is the end of the line of
-	// the counters above.
+	// Replay windows, one a key slot; owner writes. The first `top` and `recent` are the end of
+	// the line of the counters above.
 	struct ovpn_replay window[SHM_KEY_SLOTS];
 
 	// Moves and limits; owner writes.
@@ -150,7 +149,7 @@ struct shm_session {
 	uint32_t occ_refill_ms; // OCC answers, C14; low 32 bits
 	uint32_t timeout_told_ms; // when SHM_EVENT_TIMEOUT was last raised; low 32 bits
 	uint8_t occ_tokens; // OCC answers that are still allowed in this second
-	uint8_t rx_reserved[19];
+	uint8_t rx_reserved[11];
 
 	// Transmit group; tx_owner writes all but what is planned, which is the owner's.
 	alignas(128) struct shm_tx_key
@@ -194,8 +193,9 @@ struct shm_session {
 static_assert(sizeof(struct shm_session) == 1152, "nine groups a head");
 static_assert(offsetof(struct shm_session, endpoint) + sizeof(struct shm_endpoint) == 64,
 	"a session that has not moved: one line for its endpoint");
-static_assert(offsetof(struct shm_session, window) - offsetof(struct shm_session, rx_key) == 56,
-	"keys, counters and the highest id: one line");
+static_assert(offsetof(struct shm_session, window) - offsetof(struct shm_session, rx_key) == 48 &&
+		offsetof(struct ovpn_replay, word) == 16,
+	"keys, counters, the highest id and its neighbours: one line");
 static_assert(
 	offsetof(struct shm_session, tx_switch_ms) - offsetof(struct shm_session, tx_key) == 64,
 	"what each sent packet changes: one line");

@@ -28,6 +28,31 @@ GTC_TEST(replay, window)
 	GTC_EXPECT_INT(ovpn_replay_accept(&win, 2 * LIMIT), -ERANGE);
 }
 
+// Jumps of all lengths from all places within a word: what the window still covers is known, what
+// it has left isn't, and what was passed may come.
+GTC_TEST(replay, jumps)
+{
+	for (uint64_t first = 64; first < 128; first++) {
+		for (uint64_t ahead = 1; ahead < LIMIT + 130; ahead++) {
+			struct ovpn_replay win = { 0 };
+
+			GTC_ASSERT_INT(ovpn_replay_accept(&win, first - 1), 0);
+			GTC_ASSERT_INT(ovpn_replay_accept(&win, first), 0);
+			GTC_ASSERT_INT(ovpn_replay_accept(&win, first + ahead), 0);
+			GTC_ASSERT_INT(
+				ovpn_replay_check(&win, first), ahead < LIMIT ? -EEXIST : -ERANGE);
+			GTC_ASSERT_INT(ovpn_replay_check(&win, first - 1),
+				ahead + 1 < LIMIT ? -EEXIST : -ERANGE);
+			GTC_ASSERT_INT(ovpn_replay_check(&win, first - 2),
+				ahead + 2 < LIMIT ? 0 : -ERANGE);
+			if (ahead > 1)
+				GTC_ASSERT_INT(ovpn_replay_check(&win, first + 1),
+					ahead - 1 < LIMIT ? 0 : -ERANGE);
+			GTC_ASSERT_INT(ovpn_replay_accept(&win, first + ahead), -EEXIST);
+		}
+	}
+}
+
 GTC_TEST(replay, check_changes_nothing)
 {
 	struct ovpn_replay win = { 0 };
