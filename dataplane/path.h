@@ -24,6 +24,7 @@
 
 // ---- Limits, all in one place (D15, D21, C12, C14, C16) ----------------------------------------
 
+#define DP_TURN_BURSTS 4u // bursts of each port, while they are full
 #define DP_COMMANDS_PER_TURN 32u
 #define DP_INSTALLS_PER_TURN 2u // installs and keys: two key expansions each
 #define DP_INJECTS_PER_TURN 16u
@@ -258,6 +259,15 @@ void dp_port_flush(struct dp_worker *w, struct dp_worker_port *wp);
 void dp_inner_send(struct dp_worker *w, struct rte_mbuf *m);
 // A frame that isn't ours: to the kernel if it hasn't seen it.
 void dp_kernel_send(struct dp_worker *w, struct dp_worker_port *wp, struct rte_mbuf *m);
+
+// ---- The next burst (ahead.c) ------------------------------------------------------------------
+
+// Ask for the sessions of n <= DP_BURST frames of a port that will be worked on next, as far as
+// their first bytes tell. Frames are only read, nothing is judged.
+void dp_ahead_sessions(
+	struct dp_worker *w, const struct dp_worker_port *wp, struct rte_mbuf **pkt, uint16_t n);
+// Ask for their keys, once: when the sessions have come and memory has time.
+void dp_ahead_keys(struct dp_worker *w);
 
 // ---- Uplink ------------------------------------------------------------------------------------
 

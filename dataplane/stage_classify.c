@@ -315,7 +315,7 @@ void dp_stage_classify(
 	struct dp_burst ours;
 
 	ours.n = 0;
-	if (inner) {
+	if (inner && !w->ahead.tx_asked) {
 		dp_guess_slots(w, pkt, n, guess);
 		for (uint16_t i = 0; i < n && i < INNER_AHEAD; i++)
 			dp_fetch_tx(w, guess[i]);
@@ -333,13 +333,14 @@ void dp_stage_classify(
 			rte_prefetch0(rte_pktmbuf_mtod(pkt[i + AHEAD / 2], void *));
 			rte_prefetch0(dp_meta(pkt[i + AHEAD / 2]));
 		}
-		if (inner && i + INNER_AHEAD < n)
+		if (inner && !w->ahead.tx_asked && i + INNER_AHEAD < n)
 			dp_fetch_tx(w, guess[i + INNER_AHEAD]);
 		meta_reset(w, m);
 		if (!frame_ok(w, wp, m))
 			continue;
 		if (outer && likely(is_plain(w, m))) {
-			prefetch_session(w, m);
+			if (!w->ahead.rx_asked)
+				prefetch_session(w, m);
 			dp_burst_push(&ours, m);
 			continue;
 		}

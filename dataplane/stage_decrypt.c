@@ -177,8 +177,8 @@ static uint16_t gather(struct dp_worker *w, struct dp_burst *in)
 			}
 		} else {
 			rc = prepare(w, m, &w->op[n]);
-			if (n < DP_CRYPTO_FAR && rc == 0)
-				dp_crypto_fetch(&w->op[n]);
+			if (rc == 0 && !w->ahead.rx_asked)
+				dp_crypto_prefetch(&w->op[n], false);
 		}
 		if (unlikely(rc < 0)) {
 			dp_drop(w, m, (enum dp_drop)(-1 - rc));
@@ -206,6 +206,7 @@ void dp_stage_decrypt(struct dp_worker *w)
 	n = gather(w, in);
 	before = out->n;
 	(void)dp_crypto_open(w->crypto, w->op, n); // each operation says for itself
+	dp_ahead_keys(w);
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = in->pkt[i];
 		struct dp_meta *meta = dp_meta(m);

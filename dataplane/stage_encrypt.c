@@ -149,8 +149,8 @@ void dp_stage_encrypt(struct dp_worker *w)
 	for (uint16_t i = 0; i < in->n; i++) {
 		if (!prepare(w, in->pkt[i], &w->op[n]))
 			continue;
-		if (n < DP_CRYPTO_FAR)
-			dp_crypto_fetch(&w->op[n]);
+		if (!w->ahead.tx_asked)
+			dp_crypto_prefetch(&w->op[n], false);
 		in->pkt[n++] = in->pkt[i];
 	}
 	in->n = 0;
@@ -159,6 +159,7 @@ void dp_stage_encrypt(struct dp_worker *w)
 	if (n == 0)
 		return;
 	dp_count(w, DP_COUNT_encrypted, dp_crypto_seal(w->crypto, w->op, n));
+	dp_ahead_keys(w);
 	for (unsigned i = 0; i < n; i++)
 		finish(w, in->pkt[i], &w->op[i]);
 }

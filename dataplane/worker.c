@@ -56,28 +56,69 @@ static void begin(struct dp_worker *w)
 	w->ctl = atomic_load_explicit(&w->rings, memory_order_acquire);
 }
 
-static unsigned receive(struct dp_worker *w, struct dp_worker_port *wp)
+// A burst from a queue, counted.
+static uint16_t poll_queue(
+	struct dp_worker *w, struct dp_worker_port *wp, struct rte_mbuf *pkt[DP_BURST])
 {
-	struct rte_mbuf *pkt[DP_BURST];
 	bool outer = wp == &w->outer;
 	uint64_t bytes = 0;
-	uint16_t n;
+	uint16_t n = rte_eth_rx_burst(wp->port->id, (uint16_t)wp->rxq, pkt, DP_BURST);
 
-	if (wp->rxq < 0)
-		return 0;
-	n = rte_eth_rx_burst(wp->port->id, (uint16_t)wp->rxq, pkt, DP_BURST);
-	if (outer)
-		w->loaded = n == DP_BURST;
 	if (n == 0)
 		return 0;
 	for (uint16_t i = 0; i < n; i++)
 		bytes += rte_pktmbuf_pkt_len(pkt[i]);
 	dp_count(w, outer ? DP_COUNT_outer_rx_packets : DP_COUNT_inner_rx_packets, n);
 	dp_count(w, outer ? DP_COUNT_outer_rx_bytes : DP_COUNT_inner_rx_bytes, bytes);
+	return n;
+}
+
+// One burst through all stages; of next ones who they may be for is known.
+static void work_on(
+	struct dp_worker *w, struct dp_worker_port *wp, struct rte_mbuf **pkt, uint16_t n)
+{
+	if (wp == &w->outer)
+		w->loaded = n == DP_BURST;
 	dp_stage_classify(w, wp, pkt, n);
 	dp_stage_decrypt(w);
+	dp_ahead_keys(w); // where nothing was decrypted or encrypted
 	dp_stage_recover(w);
-	return n;
+}
+
+// While bursts are full, the next one is taken before one is worked on. Between two, other workers
+// have their turn with us.
+static unsigned receive(struct dp_worker *w, struct dp_worker_port *wp)
+{
+	struct rte_mbuf *pkt[2][DP_BURST];
+	bool outer = wp == &w->outer;
+	unsigned total, burst = 0;
+	uint16_t n, next;
+
+	if (wp->rxq < 0)
+		return 0;
+	n = poll_queue(w, wp, pkt[0]);
+	if (outer && n == 0)
+		w->loaded = false;
+	for (total = n; n > 0; n = next) {
+		struct rte_mbuf **ahead = pkt[(burst + 1) & 1];
+
+		next = 0;
+		if (n == DP_BURST && burst + 1 < DP_TURN_BURSTS)
+			next = poll_queue(w, wp, ahead);
+		if (next > 0)
+			dp_ahead_sessions(w, wp, ahead, next);
+		work_on(w, wp, pkt[burst & 1], n);
+		w->ahead.rx_asked = w->ahead.tx_asked = false;
+		if (next == 0)
+			break;
+		if (w->config != NULL)
+			total += dp_handoff_take(w);
+		w->ahead.rx_asked = outer;
+		w->ahead.tx_asked = !outer;
+		total += next;
+		burst++;
+	}
+	return total;
 }
 
 // Frames that the kernel sent through its mirrored interface.

@@ -41,6 +41,18 @@ struct dp_pending {
 	bool waits; // unpublished, to be finished; else to be started when its turn comes
 };
 
+// Of the burst that was taken before the one at hand is worked on: who its packets may be from or
+// for (dataplane/ahead.c).
+struct dp_ahead {
+	uint16_t n; // whose keys have not been asked for
+	bool inner; // packets to clients
+	bool rx_asked; // of the datagrams at hand everything has been asked for
+	bool tx_asked; // of the packets to clients at hand
+	uint8_t key_id[DP_BURST]; // of datagrams
+	uint16_t len[DP_BURST]; // bytes of ciphertext
+	uint32_t slot[DP_BURST]; // in range
+};
+
 struct dp_worker {
 	// Set before the start, read by everybody.
 	struct dp_core *core;
@@ -93,6 +105,7 @@ struct dp_worker {
 	bool wake_any;
 	bool tell_main; // something for main or control was put in this iteration
 
+	struct dp_ahead ahead;
 	struct dp_burst rx; // outer datagrams of sessions at their endpoint
 	struct dp_burst reconf; // reconfiguration Pings with a session id that fits
 	struct dp_burst moved; // P_DATA_V2 from a new address

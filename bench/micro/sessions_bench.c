@@ -92,8 +92,8 @@ static double time_keys(struct lab *l, uint32_t sessions, uint16_t len)
 		l->batch.op[i].cell = pg_host_cell(l->host, l->batch.slot[i], true);
 	start = pg_tsc();
 	for (unsigned i = 0; i < N; i += PG_MICRO_BATCH) {
-		for (unsigned k = 0; k < DP_CRYPTO_FAR; k++)
-			dp_crypto_fetch(&l->batch.op[i + k]);
+		for (unsigned k = 0; k < PG_MICRO_BATCH; k++)
+			dp_crypto_prefetch(&l->batch.op[i + k], false);
 		(void)dp_crypto_open(l->fleet.crypto, &l->batch.op[i], PG_MICRO_BATCH);
 	}
 	return (double)(pg_tsc() - start) / N;

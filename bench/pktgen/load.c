@@ -118,6 +118,8 @@ void pg_load_good(struct pg_load *l, struct rte_mbuf **pkt, unsigned n, bool up,
 		set_len(pkt[i],
 			up ? pg_frame_up(l->fleet, slot[i], size, tsc, frame, &op[i])
 			   : pg_frame_down(l->fleet, slot[i], size, tsc, frame));
+		if (up && l->o.sealed)
+			dp_crypto_prefetch(&op[i], false);
 	}
 	if (!up)
 		return;

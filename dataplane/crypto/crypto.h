@@ -14,7 +14,6 @@
 #define DP_CRYPTO_CELL 1024u // bytes of an expanded key with its implicit IV; 64-byte aligned
 #define DP_CRYPTO_IV_OFF 1008u // where the implicit IV lies in a cell, 8 bytes
 #define DP_CRYPTO_OPS 64u // operations at once
-#define DP_CRYPTO_FAR 24u // packets whose keys are on their way from memory
 #define DP_CRYPTO_NEAR 3u // packets whose keys are on their way into the first level cache
 
 #define DP_CRYPTO_ROUND_LINES 4u // 15 round keys
@@ -59,38 +58,34 @@ static inline unsigned dp_crypto_hash_lines(const struct dp_crypto_op *op)
 	return lines < DP_CRYPTO_HASH_LINES ? lines : DP_CRYPTO_HASH_LINES;
 }
 
-// Ask for the lines of a key that its packet will use, in two steps. dp_crypto_fetch() brings them
-// from memory into the second level cache, which has many more misses under way at once than the
-// first; dp_crypto_prefetch() brings them on. dp_crypto_seal() and dp_crypto_open() do both,
-// DP_CRYPTO_FAR and DP_CRYPTO_NEAR operations ahead. The caller fetches for those before
-// DP_CRYPTO_FAR while it fills them in, so that memory is busy meanwhile.
+// One line of memory: near into the first level cache, else into the second. In assembler, because
+// in the eyes of gcc 12 a function of nothing but __builtin_prefetch() has no effect: it leaves out
+// the calls.
+static inline void dp_crypto_ask(const uint8_t *line, bool near)
+{
+	if (near)
+		__asm__ volatile("prefetcht0 %0" : : "m"(*line));
+	else
+		__asm__ volatile("prefetcht1 %0" : : "m"(*line));
+}
+
+// Ask for the lines of a key that its packet will use, in two steps: from memory into the second
+// level cache, which has many more misses under way at once than the first, and then near.
+// dp_crypto_seal() and dp_crypto_open() do the second DP_CRYPTO_NEAR operations ahead. The first is
+// the caller's, while it fills operations in or before, so that memory is busy meanwhile.
 //
 // Round keys are at the start of a cell. Hash keys are used from the highest address down, one for
 // each block of ciphertext and one for the block of lengths; the line of the implicit IV has three
 // of them, each other line four.
-//
-// In assembler, because in the eyes of gcc 12 a function of nothing but __builtin_prefetch() has no
-// effect: it leaves out the calls.
-static inline void dp_crypto_fetch(const struct dp_crypto_op *op)
+static inline void dp_crypto_prefetch(const struct dp_crypto_op *op, bool near)
 {
 	unsigned lines = dp_crypto_hash_lines(op);
 	const uint8_t *top = op->cell + DP_CRYPTO_CELL - 64;
 
 	for (unsigned i = 0; i < DP_CRYPTO_ROUND_LINES; i++)
-		__asm__ volatile("prefetcht1 %0" : : "m"(op->cell[i * 64u]));
+		dp_crypto_ask(op->cell + i * 64u, near);
 	for (unsigned i = 0; i < lines; i++)
-		__asm__ volatile("prefetcht1 %0" : : "m"(*(top - i * 64u)));
-}
-
-static inline void dp_crypto_prefetch(const struct dp_crypto_op *op)
-{
-	unsigned lines = dp_crypto_hash_lines(op);
-	const uint8_t *top = op->cell + DP_CRYPTO_CELL - 64;
-
-	for (unsigned i = 0; i < DP_CRYPTO_ROUND_LINES; i++)
-		__asm__ volatile("prefetcht0 %0" : : "m"(op->cell[i * 64u]));
-	for (unsigned i = 0; i < lines; i++)
-		__asm__ volatile("prefetcht0 %0" : : "m"(*(top - i * 64u)));
+		dp_crypto_ask(top - i * 64u, near);
 }
 
 // Encrypt or decrypt n <= DP_CRYPTO_OPS packets of any mix of ciphers and keys. Tags are compared

@@ -189,10 +189,8 @@ static inline bool run(struct dp_crypto *c, struct dp_crypto_op *op, unsigned n,
 		struct dp_crypto_op *o = &op[i];
 		uint8_t *tag = dir == IMB_DIR_ENCRYPT ? o->tag : c->tag[i];
 
-		if (i + DP_CRYPTO_FAR < n)
-			dp_crypto_fetch(&op[i + DP_CRYPTO_FAR]);
 		if (i + DP_CRYPTO_NEAR < n)
-			dp_crypto_prefetch(&op[i + DP_CRYPTO_NEAR]);
+			dp_crypto_prefetch(&op[i + DP_CRYPTO_NEAR], true);
 		if (i + NONCE_AHEAD < n)
 			make_nonce(c, &op[i + NONCE_AHEAD], i + NONCE_AHEAD);
 		o->ok = dp_crypto_has(o->cipher);
