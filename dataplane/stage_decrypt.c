@@ -79,6 +79,24 @@ static inline int prepare(struct dp_worker *w, struct rte_mbuf *m, struct dp_cry
 	return 0;
 }
 
+static int refuse_id(struct shm_session *s, int rc)
+{
+	uint32_t n = atomic_load_explicit(&s->replays, memory_order_relaxed);
+
+	atomic_store_explicit(&s->replays, n + 1, memory_order_relaxed);
+	return refuse(rc == -EEXIST ? DP_DROP_replay : DP_DROP_replay_old);
+}
+
+// Before decryption: what the window refuses needn't be decrypted, authentic or not. Whatever
+// passes meets the window again when its tag was right. Returns 0 or a reason to drop it.
+static inline int check_id(struct dp_worker *w, const struct dp_meta *meta)
+{
+	struct shm_session *s = dp_session(w, meta->slot);
+	int rc = ovpn_replay_check(&s->window[meta->which], meta->packet_id);
+
+	return likely(rc == 0) ? 0 : refuse_id(s, rc);
+}
+
 // After the tag was right: the window, and the packet is cut to its plaintext. The headers in
 // front of it stay readable. Returns 0 or a reason to drop it.
 static inline int accept_id(struct dp_worker *w, struct rte_mbuf *m, const struct dp_crypto_op *op)
@@ -87,12 +105,8 @@ static inline int accept_id(struct dp_worker *w, struct rte_mbuf *m, const struc
 	struct shm_session *s = dp_session(w, meta->slot);
 	int rc = ovpn_replay_accept(&s->window[meta->which], meta->packet_id);
 
-	if (unlikely(rc < 0)) {
-		uint32_t n = atomic_load_explicit(&s->replays, memory_order_relaxed);
-
-		atomic_store_explicit(&s->replays, n + 1, memory_order_relaxed);
-		return refuse(rc == -EEXIST ? DP_DROP_replay : DP_DROP_replay_old);
-	}
+	if (unlikely(rc < 0))
+		return refuse_id(s, rc);
 	m->data_off = (uint16_t)(op->data - (uint8_t *)m->buf_addr);
 	m->data_len = op->len;
 	m->pkt_len = op->len;
@@ -177,6 +191,8 @@ static uint16_t gather(struct dp_worker *w, struct dp_burst *in)
 			}
 		} else {
 			rc = prepare(w, m, &w->op[n]);
+			if (rc == 0)
+				rc = check_id(w, meta);
 			if (rc == 0 && !w->ahead.rx_asked)
 				dp_crypto_prefetch(&w->op[n], false);
 		}
