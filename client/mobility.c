@@ -272,6 +272,8 @@ void vc_mobility_moved(struct vc_client *c, const struct vc_path *path)
 	probe(c);
 	if (!m->active)
 		return;
+	if (old_alive)
+		vc_tunnel_path(c);
 	if (!old_alive && c->link.cur != sock) {
 		// With a peer-id nothing is lost by sending data along behind the first Ping.
 		// Without one the server knows the address only once it has worked on the Ping, so

@@ -92,8 +92,11 @@ static void fill_env(struct vc_client *c, struct vc_plan_env *env)
 	env->gateway = c->link.cur->path.gateway;
 	if ((c->session.pushed.tunnel.redirect & CFG_REDIRECT_BLOCK_LOCAL) != 0)
 		env->lan = network_of(&c->link.cur->path);
-	if (if_indextoname((unsigned)c->link.cur->path.ifindex, name) != NULL)
-		env->strict = strict_rp_filter(name);
+	// A path that is only tried must hear answers as well.
+	for (const struct vc_sock *s = c->link.socks; s != NULL && !env->strict; s = s->next) {
+		if (if_indextoname((unsigned)s->path.ifindex, name) != NULL)
+			env->strict = strict_rp_filter(name);
+	}
 }
 
 static int open_device(struct vc_client *c)
@@ -171,7 +174,7 @@ void vc_tunnel_path(struct vc_client *c)
 	struct vc_tunnel *t = &c->tunnel;
 	struct vc_plan_env env;
 
-	if (!t->applied || c->phase != VC_PHASE_UP)
+	if (!t->applied || c->phase != VC_PHASE_UP || c->link.cur == NULL)
 		return;
 	fill_env(c, &env);
 	if (vc_plan_build(&c->session.pushed, &env, t->next) < 0 || vc_plan_equal(t->plan, t->next))

@@ -32,7 +32,8 @@ void vc_tunnel_resize(struct vc_client *c, uint16_t family);
 // Returns 0 or -errno with the reason logged.
 int vc_tunnel_up(struct vc_client *c);
 
-// The session's datagrams take another path from now on: rules that depend on it follow.
+// The session's datagrams take another path from now on, or are tried on one beside: rules that
+// depend on that follow.
 void vc_tunnel_path(struct vc_client *c);
 
 // Take everything back.

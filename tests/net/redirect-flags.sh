@@ -170,6 +170,14 @@ there_and_back() {
 	hotspot6_join a both
 	await 10 "$flags: the move to a" moved 2
 	look "back at a" inet4=tunnel gw=past lan=tunnel
+	# A link that has become strict about reverse paths: these must not lead into the tunnel.
+	on laptop sysctl -qw net.ipv4.conf.wlan0.rp_filter=1
+	hotspot6_join b both
+	await 10 "$flags: the move to b over a strict link" moved 3
+	look "at b, strict" inet4=tunnel gwb=past lanb=tunnel
+	on laptop sysctl -qw net.ipv4.conf.wlan0.rp_filter=0
+	hotspot6_join a both
+	await 10 "$flags: the move to a, not strict" moved 4
 }
 moves=there_and_back
 try 'redirect-gateway def1 block-local' inet4=tunnel gw=past lan=tunnel inet6=past
