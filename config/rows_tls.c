@@ -75,7 +75,8 @@ const struct cfg_directive cfg_rows_tls[] = {
 	WORKS(S | C, "tls-version-max", 1, 1, "1.2|1.3", "Newest TLS version."),
 	WORKS(S | C, "tls-cipher", 1, 1, "LIST", "Cipher suites of TLS 1.2."),
 	WORKS(S | C, "tls-ciphersuites", 1, 1, "LIST",
-		"Cipher suites of TLS 1.3; a server prefers TLS_CHACHA20_POLY1305_SHA256 by itself."),
+		"Cipher suites of TLS 1.3; a server prefers TLS_CHACHA20_POLY1305_SHA256 by "
+		"itself."),
 	WORKS(S | C, "tls-groups", 1, 1, "LIST", "Groups for the key exchange."),
 	WORKS(S | C, "ecdh-curve", 1, 1, "NAME", "Older name of tls-groups."),
 	WORKS(S | C, "tls-cert-profile", 1, 1, "legacy|preferred|suiteb|insecure",

@@ -201,6 +201,7 @@ static void prepare_cb(uv_prepare_t *prepare)
 {
 	struct ctl_link *link = prepare->data;
 
+	ctl_on_round(link->ctl); // of what timers and other descriptors brought
 	if (link->state != CTL_LINK_UP)
 		return;
 	ctl_link_flush(link);

@@ -98,5 +98,5 @@ void ctl_on_link_up(struct ctl *ctl, int control_fd);
 void ctl_on_link_down(struct ctl *ctl);
 void ctl_on_punt(struct ctl *ctl, const struct shm_punt *punt, uint16_t worker, bool known);
 void ctl_on_event(struct ctl *ctl, const struct shm_event *event, uint16_t worker);
-// Once a round, after everything that arrived was taken.
+// After everything that arrived was taken, and before sleeping.
 void ctl_on_round(struct ctl *ctl);

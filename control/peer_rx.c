@@ -167,5 +167,6 @@ void ctl_on_event(struct ctl *ctl, const struct shm_event *event, uint16_t worke
 void ctl_on_round(struct ctl *ctl)
 {
 	ctl_peer_pump_touched(ctl);
+	ctl_tls_pool_collect_own(ctl->tls_pool);
 	ctl_peer_reap(ctl);
 }

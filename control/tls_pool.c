@@ -23,6 +23,7 @@ struct ctl_tls_pool {
 	uv_async_t async;
 	uv_mutex_t lock;
 	struct ctl_tls_job *first, *last; // finished; under lock
+	struct ctl_tls_job *own_first, *own_last; // finished in the event loop
 	unsigned threads;
 	struct thread thread[CTL_TLS_THREADS_MAX];
 };
@@ -205,6 +206,16 @@ static void work(struct ctl_tls_job *job)
 		ovpn_tls_conn_consume(job->conn, n);
 }
 
+static void append(struct ctl_tls_job **first, struct ctl_tls_job **last, struct ctl_tls_job *job)
+{
+	job->next = NULL;
+	if (*last != NULL)
+		(*last)->next = job;
+	else
+		*first = job;
+	*last = job;
+}
+
 static struct ctl_tls_job *next_job(struct thread *t)
 {
 	struct ctl_tls_job *job;
@@ -230,18 +241,24 @@ static void thread_main(void *arg)
 	while ((job = next_job(t)) != NULL) {
 		work(job);
 		uv_mutex_lock(&pool->lock);
-		job->next = NULL;
-		if (pool->last != NULL)
-			pool->last->next = job;
-		else
-			pool->first = job;
-		pool->last = job;
+		append(&pool->first, &pool->last, job);
 		uv_mutex_unlock(&pool->lock);
 		(void)uv_async_send(&pool->async); // fails only for a handle of another type
 	}
 }
 
 // ---- In the event loop -----------------------------------------------------------------------
+
+static void call_done(struct ctl_tls_job *job)
+{
+	while (job != NULL) {
+		struct ctl_tls_job *next = job->next;
+
+		job->next = NULL;
+		job->done(job);
+		job = next;
+	}
+}
 
 static void collect(struct ctl_tls_pool *pool)
 {
@@ -252,12 +269,17 @@ static void collect(struct ctl_tls_pool *pool)
 	pool->first = NULL;
 	pool->last = NULL;
 	uv_mutex_unlock(&pool->lock);
-	while (job != NULL) {
-		struct ctl_tls_job *next = job->next;
+	call_done(job);
+}
 
-		job->next = NULL;
-		job->done(job);
-		job = next;
+void ctl_tls_pool_collect_own(struct ctl_tls_pool *pool)
+{
+	while (pool->own_first != NULL) {
+		struct ctl_tls_job *job = pool->own_first;
+
+		pool->own_first = NULL;
+		pool->own_last = NULL;
+		call_done(job);
 	}
 }
 
@@ -338,22 +360,31 @@ struct ctl_tls_pool *ctl_tls_pool_free(struct ctl_tls_pool *pool)
 	}
 	pool->threads = 0;
 	collect(pool);
+	ctl_tls_pool_collect_own(pool);
 	uv_mutex_destroy(&pool->lock);
 	uv_close((uv_handle_t *)&pool->async, free_closed);
 	return NULL;
+}
+
+// A connection that is up has no signature to make or verify; what TLS does for one packet of it,
+// key updates included, is less than waking a thread.
+static bool is_small(const struct ctl_tls_job *job)
+{
+	return job->conn != NULL && job->state == OVPN_TLS_READY && job->version[0] != '\0' &&
+		job->in.len <= CTL_TLS_OWN_MAX && job->messages.len <= CTL_TLS_OWN_MAX;
 }
 
 void ctl_tls_pool_submit(struct ctl_tls_pool *pool, struct ctl_tls_job *job)
 {
 	struct thread *t = &pool->thread[job->shard % pool->threads];
 
-	job->next = NULL;
+	if (is_small(job)) {
+		work(job);
+		append(&pool->own_first, &pool->own_last, job);
+		return;
+	}
 	uv_mutex_lock(&t->lock);
-	if (t->last != NULL)
-		t->last->next = job;
-	else
-		t->first = job;
-	t->last = job;
-	uv_cond_signal(&t->more);
+	append(&t->first, &t->last, job);
 	uv_mutex_unlock(&t->lock);
+	uv_cond_signal(&t->more); // unlocked: it would only wait for us
 }

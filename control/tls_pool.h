@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Threads that do TLS, so that one slow handshake delays nobody. A connection belongs to the event
-// loop or to its thread, never to both: a job carries it over and back.
+// loop or to its thread, never to both: a job carries it over and back. Once a connection is up its
+// messages take less time than that way, and are read and written in the event loop.
 #pragma once
 
 #include <stdbool.h>
@@ -14,6 +15,7 @@ struct ctl_tls_pool;
 
 #define CTL_TLS_THREADS_MAX 16
 #define CTL_TLS_MESSAGES_MAX 8 // read in one job; more wait for the next
+#define CTL_TLS_OWN_MAX 2048u // bytes each way of a job that needs no thread
 
 // Bytes that grow. Zero is an empty one.
 struct ctl_bytes {
@@ -76,5 +78,10 @@ struct ctl_tls_pool *ctl_tls_pool_create(uv_loop_t *loop, unsigned threads);
 // End the threads after the jobs they have, call done() for all of them, free. Returns NULL.
 struct ctl_tls_pool *ctl_tls_pool_free(struct ctl_tls_pool *pool);
 
-// Hand a job over; job->shard chooses the thread. done() is called in the event loop later.
+// Hand a job over; job->shard chooses the thread. done() is called in the event loop later. What is
+// less work than handing it over is done at once, and waits for ctl_tls_pool_collect_own().
 void ctl_tls_pool_submit(struct ctl_tls_pool *pool, struct ctl_tls_job *job);
+
+// Call done() for the jobs that needed no thread, and for those that they bring about. Before the
+// event loop sleeps.
+void ctl_tls_pool_collect_own(struct ctl_tls_pool *pool);
