@@ -114,6 +114,7 @@ GTC_TEST(scale, heirs)
 		ctl_peer_reap(ctl);
 		GTC_EXPECT_INT(ctl->table.peers, 0);
 	}
+	ctl_nego_spares_free(ctl);
 	ctl_table_done(&ctl->table);
 	free(ctl);
 }
