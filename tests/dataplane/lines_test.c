@@ -19,7 +19,10 @@
 #include "tests/gtc.h"
 
 #define WORKERS 2u
-#define CLIENTS H_SESSIONS // in each turn one packet each way for every session: full bursts
+#define CLIENTS H_SESSIONS
+// Packets each way for every session in each turn: two full bursts of each port, of which the
+// second is looked at ahead.
+#define EACH 2u
 #define WARM 2u // turns before those that count: lazy binding, first touches
 #define TURNS 3u // that count
 #define LEN 200u // bytes of an inner packet
@@ -71,6 +74,33 @@ static uint16_t tx_worker(uint32_t slot)
 	return (uint16_t)((slot + (slot / WORKERS % 4 == 3)) % WORKERS);
 }
 
+static void down(struct h *h, uint16_t worker, uint32_t slot)
+{
+	uint8_t inner[LEN];
+
+	h_inner(inner, OUTSIDE, H_TUNNEL(slot), LEN, false);
+	h_inner_in(h, worker, inner, LEN);
+}
+
+// What one turn of a worker finds in its queues.
+static void feed(struct lab *l, uint16_t worker)
+{
+	uint8_t inner[LEN], wire[H_FRAME_MAX];
+
+	for (uint32_t i = 0; i < EACH * CLIENTS; i++) {
+		uint32_t slot = i % CLIENTS;
+		struct h_client *c = &l->client[slot];
+		bool astray = l->offence == HAND_OVER && i < WORKERS;
+
+		if (rx_worker(slot) == worker) {
+			h_inner(inner, H_TUNNEL(slot), OUTSIDE, LEN, false);
+			h_from(l->h, worker, c, wire, h_seal(c, inner, LEN, wire));
+		}
+		if ((tx_worker(slot) ^ astray) == worker)
+			down(l->h, worker, slot);
+	}
+}
+
 static void turn(struct player *p)
 {
 	(void)dp_worker_iterate(p->worker);
@@ -89,6 +119,7 @@ static void *play(void *arg)
 		while (sem_wait(&p->go) < 0 && errno == EINTR)
 			;
 		p->worker->shift_ms += STEP_MS;
+		feed(p->lab, p->index);
 		if (i >= WARM)
 			mark[p->index] = i;
 		turn(p);
@@ -99,14 +130,6 @@ static void *play(void *arg)
 	if (p->lcore >= 0)
 		rte_thread_unregister();
 	return NULL;
-}
-
-static void down(struct h *h, uint16_t worker, uint32_t slot)
-{
-	uint8_t inner[LEN];
-
-	h_inner(inner, OUTSIDE, H_TUNNEL(slot), LEN, false);
-	h_inner_in(h, worker, inner, LEN);
 }
 
 static unsigned take(struct h *h, unsigned port)
@@ -132,23 +155,6 @@ static void settle(struct lab *l, uint32_t slot)
 	GTC_EXPECT_INT(take(l->h, 0), 80);
 	GTC_EXPECT_INT(atomic_load(&l->h->core.dir[slot].owner), rx_worker(slot));
 	GTC_EXPECT_INT(atomic_load(&l->h->core.dir[slot].tx_owner), tx_worker(slot));
-}
-
-// All packets of all turns wait in the workers' queues before the first turn.
-static void fill(struct lab *l)
-{
-	uint8_t inner[LEN], wire[H_FRAME_MAX];
-
-	for (unsigned i = 0; i < WARM + TURNS; i++) {
-		for (uint32_t slot = 0; slot < CLIENTS; slot++) {
-			struct h_client *c = &l->client[slot];
-			bool astray = l->offence == HAND_OVER && slot < WORKERS;
-
-			h_inner(inner, H_TUNNEL(slot), OUTSIDE, LEN, false);
-			h_from(l->h, rx_worker(slot), c, wire, h_seal(c, inner, LEN, wire));
-			down(l->h, tx_worker(slot) ^ astray, slot);
-		}
-	}
 }
 
 static void name(const char *what, unsigned i, const volatile void *at, size_t size)
@@ -230,14 +236,13 @@ static void phase(struct lab *l, enum offence offence)
 	uint64_t handed = h_count(l->h, DP_COUNT_handoff_out);
 
 	l->offence = offence;
-	fill(l);
 	mark[NEXT] = offence;
 	players_run(l);
 	handed = h_count(l->h, DP_COUNT_handoff_out) - handed;
 	GTC_EXPECT_INT(handed, offence == HAND_OVER ? WORKERS * (WARM + TURNS) : 0);
 	h_run(l->h);
-	GTC_EXPECT_INT(take(l->h, 0), CLIENTS * (WARM + TURNS));
-	GTC_EXPECT_INT(take(l->h, 1), CLIENTS * (WARM + TURNS));
+	GTC_EXPECT_INT(take(l->h, 0), EACH * CLIENTS * (WARM + TURNS));
+	GTC_EXPECT_INT(take(l->h, 1), EACH * CLIENTS * (WARM + TURNS));
 	GTC_EXPECT_INT(h_all_drops(l->h), 0);
 }
 
