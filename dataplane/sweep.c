@@ -6,7 +6,8 @@
 
 #define PERIOD_MS 1000u
 
-// tx_owner's part: our own silence.
+// tx_owner's part: our own silence. A Ping goes out with the visit that is nearest to the end of its
+// interval: the next one may be a whole period too late for a client that counts whole seconds.
 static void sweep_tx(struct dp_worker *w, uint32_t slot, uint16_t generation)
 {
 	struct shm_session *s = dp_session(w, slot);
@@ -14,7 +15,7 @@ static void sweep_tx(struct dp_worker *w, uint32_t slot, uint16_t generation)
 
 	if (dp_tx_slot(w, slot) < 0 || s->ping_interval_ms == 0)
 		return;
-	if (w->now_ms >= last && w->now_ms - last >= s->ping_interval_ms)
+	if (w->now_ms >= last && w->now_ms - last + PERIOD_MS / 2 >= s->ping_interval_ms)
 		dp_send_ping(w, NULL, slot, generation, 0);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The way of ordinary packets, up and down, and everything that ends on it.
+#include <limits.h>
 #include <rte_arp.h>
 #include <rte_ip.h>
 #include <rte_tcp.h>
@@ -480,6 +481,44 @@ GTC_TEST(path, sweep)
 		h_pass(h, 1000);
 	GTC_EXPECT(!h_event(h, 0, &ev)); // it was heard of
 	GTC_EXPECT(h_count(h, DP_COUNT_pings_sent) >= 13 && h_count(h, DP_COUNT_pings_sent) <= 16);
+	h_destroy(h);
+}
+
+// With keepalive 1 3 a client of whole seconds is content with silence of two, no more. Whenever
+// our last packet went out, the next Ping comes within one and a half, and a slice of the sweep.
+GTC_TEST(path, sweep_in_time)
+{
+	struct h *h = h_create(1, 0);
+	struct h_client_opt opt = { .ping_ms = 1000, .timeout_ms = 60000 };
+	uint8_t p[H_FRAME_MAX];
+	struct h_datagram d;
+	struct h_client c;
+	unsigned least = UINT_MAX, most = 0;
+
+	GTC_ASSERT_INT(h_install(h, 1, &opt, &c), 0);
+	for (unsigned phase = 0; phase < 20; phase++) {
+		unsigned silence = 0, pings = 0;
+
+		for (unsigned i = 0; i <= phase; i++)
+			h_pass(h, 50);
+		h_inner_in(h, 0, p, h_inner(p, OUTSIDE, H_TUNNEL(1), 100, false));
+		h_run(h);
+		while (h_datagram_out(h, &d))
+			;
+		while (pings < 5) {
+			h_pass(h, 50);
+			silence += 50;
+			GTC_ASSERT(silence < 3000);
+			if (!h_datagram_out(h, &d))
+				continue;
+			least = silence < least ? silence : least;
+			most = silence > most ? silence : most;
+			silence = 0;
+			pings++;
+		}
+	}
+	GTC_EXPECT(least >= 450);
+	GTC_EXPECT(most > 1000 && most <= 1700);
 	h_destroy(h);
 }
 
