@@ -6,8 +6,8 @@
 
 #define PERIOD_MS 1000u
 
-// tx_owner's part: our own silence. A Ping goes out with the visit that is nearest to the end of its
-// interval: the next one may be a whole period too late for a client that counts whole seconds.
+// tx_owner's part: our own silence. A Ping goes out with the visit that is nearest to the end of
+// its interval: the next one may be a whole period too late for a client that counts whole seconds.
 static void sweep_tx(struct dp_worker *w, uint32_t slot, uint16_t generation)
 {
 	struct shm_session *s = dp_session(w, slot);

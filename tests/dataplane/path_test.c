@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The way of ordinary packets, up and down, and everything that ends on it.
+// Long because all cases share a client and the packets that it sends.
 #include <limits.h>
 #include <rte_arp.h>
 #include <rte_ip.h>
