@@ -274,7 +274,7 @@ static void collect(struct ctl_tls_pool *pool)
 
 void ctl_tls_pool_collect_own(struct ctl_tls_pool *pool)
 {
-	while (pool->own_first != NULL) {
+	while (pool != NULL && pool->own_first != NULL) {
 		struct ctl_tls_job *job = pool->own_first;
 
 		pool->own_first = NULL;

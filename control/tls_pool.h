@@ -83,5 +83,5 @@ struct ctl_tls_pool *ctl_tls_pool_free(struct ctl_tls_pool *pool);
 void ctl_tls_pool_submit(struct ctl_tls_pool *pool, struct ctl_tls_job *job);
 
 // Call done() for the jobs that needed no thread, and for those that they bring about. Before the
-// event loop sleeps.
+// event loop sleeps. Takes NULL.
 void ctl_tls_pool_collect_own(struct ctl_tls_pool *pool);
