@@ -73,7 +73,16 @@ struct ctl_peer *ctl_peer_create(struct ctl *ctl, const struct shm_endpoint *end
 	return peer;
 }
 
-static void untouch(struct ctl *ctl, struct ctl_peer *peer);
+static void untouch(struct ctl *ctl, struct ctl_peer *peer)
+{
+	struct ctl_touched *t = &ctl->touched;
+
+	for (unsigned i = 0; peer->touched && i < t->n; i++) {
+		if (t->peer[i] == peer)
+			t->peer[i] = NULL;
+	}
+	peer->touched = false;
+}
 
 static void deactivate(struct ctl *ctl, struct ctl_peer *peer)
 {
@@ -294,17 +303,6 @@ void ctl_peer_pump_touched(struct ctl *ctl)
 		ctl_peer_pump(ctl, peer);
 	}
 	t->n = 0;
-}
-
-static void untouch(struct ctl *ctl, struct ctl_peer *peer)
-{
-	struct ctl_touched *t = &ctl->touched;
-
-	for (unsigned i = 0; peer->touched && i < t->n; i++) {
-		if (t->peer[i] == peer)
-			t->peer[i] = NULL;
-	}
-	peer->touched = false;
 }
 
 int ctl_peer_say(struct ctl *ctl, struct ctl_peer *peer, const char *text)

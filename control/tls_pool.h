@@ -43,7 +43,7 @@ struct ctl_tls_job {
 	void *owner;
 	unsigned shard;
 
-	// Set by the thread.
+	// Set by whoever did the work.
 	enum ovpn_tls_state state;
 	bool more; // as many messages were read as one job may: another finds the rest
 	bool became_ready; // in this job: peer and exports are valid
