@@ -299,6 +299,24 @@ all_answered() {
 		awk -v n="$count" '$1 <= n { answered++ } END { exit answered != n }'
 }
 
+# ping_stop NAME: ends a ping that goes on by itself; false, and a line that says so, unless each of
+# its requests got its answer. The requests of its last half second may still be under way.
+ping_stop() {
+	stop "$1" 5 INT || return
+	awk -v name="$1" '
+		/ icmp_seq=[0-9]+ ttl=/ {
+			split($0, part, / icmp_seq=| ttl=/)
+			if (!seen[part[2]]++) answered++
+			if (part[2] > last) last = +part[2]
+		}
+		/ packets transmitted, / { sent = $1; sub(/ms$/, "", $NF); ms = $NF }
+		END {
+			under_way = sent - last
+			printf "%s: %d answers to %d requests, the last one to request %d\n", name, answered, sent, last
+			exit !(answered > 0 && answered == last && under_way * ms <= 500 * sent + ms)
+		}' "$W/$1.log" >&2
+}
+
 # As above, and none of the answers took a second or more.
 answered_soon() { all_answered "$@" && ! grep -qE 'time=[0-9]{4,}' "$W/$1.log"; }
 

@@ -131,8 +131,7 @@ let_in laptop
 for name in "${names[@]}"; do
 	! on laptop ip link show "tun-$name" >/dev/null 2>&1 || fail "tun-$name is left"
 done
-stop ping 5 INT
-grep -q ' 0% packet loss' "$W/ping.log" || fail "the one who was let in suffered"
+ping_stop ping || fail "the one who was let in suffered"
 stop laptop || fail "laptop: status $?"
 traces_none 'clients that were refused'
 
