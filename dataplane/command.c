@@ -57,7 +57,7 @@ static void acknowledge(struct dp_worker *w, const struct shm_cmd *cmd, int stat
 		return; // who asked is gone
 	if (shm_ring_put(&w->ctl->ring[SHM_RING_EVENT], &ev, sizeof(ev)) < 0)
 		dp_count(w, DP_COUNT_events_lost, 1);
-	w->tell_main = true;
+	w->tell_control = true;
 }
 
 // Carry out, from the beginning or from where it waited. Returns false when it has to stay.

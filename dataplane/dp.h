@@ -93,6 +93,8 @@ struct dp_rings {
 	// the next worker's.
 	alignas(64) struct shm_ring ring[SHM_RING_KINDS];
 	_Atomic uint32_t *sleeps; // worker_sleeps of this worker: control clears it to wake us
+	_Atomic uint32_t *control_sleeps; // and its own, to be cleared by whoever wakes it
+	int control_fd; // eventfd towards control
 	uint64_t epoch; // number of the connection, never 0
 };
 

@@ -22,7 +22,7 @@
 #include "dataplane/worker.h"
 
 #define GREETING_MS 2000u // a stranger's time
-#define WAKE_INTERVAL_NS 50000u // D13
+#define WAKE_INTERVAL_NS (DP_CONTROL_WAKE_US * 1000u)
 #define HELLO_FDS 3
 
 static uint64_t now_ms(void)
@@ -155,7 +155,7 @@ static int send_welcome(struct dp_link *link, struct dp_peer *p, struct dp_link_
 	fds[n++] = link->sessions_ro_fd;
 	fds[n++] = link->keys_path_fd;
 	fds[n++] = dp_link_rings_fd(rings);
-	fds[n++] = link->wake_fd;
+	fds[n++] = dp_link_rings_wake_fd(rings);
 	for (uint16_t i = 0; i < link->core->workers; i++)
 		fds[n++] = link->core->worker[i]->event_fd;
 	if (link->control_fd >= 0)
@@ -169,28 +169,18 @@ static int connect_rings(struct dp_link *link, struct dp_peer *p)
 	struct dp_link_rings *rings;
 	int rc;
 
-	link->wake_fd = dp_wake_open();
-	if (link->wake_fd < 0)
-		return link->wake_fd;
 	rings = dp_link_rings_create(link->core, link->epoch + 1);
-	if (rings == NULL) {
-		rc = -errno;
-		goto close_wake;
-	}
+	if (rings == NULL)
+		return -errno;
 	rc = send_welcome(link, p, rings);
-	if (rc < 0)
-		goto free_rings;
+	if (rc < 0) {
+		dp_link_rings_free(rings);
+		return rc;
+	}
 	dp_link_rings_publish(rings, link->core);
 	link->rings = rings;
 	link->epoch++;
 	return 0;
-
-free_rings:
-	dp_link_rings_free(rings);
-close_wake:
-	(void)close(link->wake_fd); // nobody has it
-	link->wake_fd = -1;
-	return rc;
 }
 
 static void disconnect(struct dp_link *link, const char *why)
@@ -205,9 +195,6 @@ static void disconnect(struct dp_link *link, const char *why)
 		dp_grace_defer(link->grace, dp_link_rings_free, link->rings);
 		link->rings = NULL;
 	}
-	if (link->wake_fd >= 0)
-		(void)close(link->wake_fd); // control has its own copy
-	link->wake_fd = -1;
 	link->wake_wanted = false;
 }
 
@@ -376,7 +363,6 @@ int dp_link_open(struct dp_link *link, const char *path, const char *control_use
 		.control_fd = -1,
 		.sessions_ro_fd = -1,
 		.keys_path_fd = -1,
-		.wake_fd = -1,
 	};
 	link->stranger = link->control = (struct dp_peer){ .link = link, .watch.fd = -1 };
 	link->listener.fd = -1;
@@ -493,10 +479,8 @@ uint64_t dp_link_turn(struct dp_link *link, uint64_t now_ns)
 	if (now_ns - link->woken_ns < WAKE_INTERVAL_NS)
 		return WAKE_INTERVAL_NS - (now_ns - link->woken_ns);
 	link->wake_wanted = false;
-	if (dp_link_rings_control_sleeps(link->rings)) {
-		dp_wake_fd(link->wake_fd);
+	if (dp_link_rings_wake(link->rings))
 		link->woken_ns = now_ns;
-	}
 	return UINT64_MAX;
 }
 

@@ -51,8 +51,7 @@ struct dp_link {
 
 	// While control is connected.
 	struct dp_link_rings *rings;
-	int wake_fd; // eventfd towards control
-	uint64_t woken_ns; // when it was last written
+	uint64_t woken_ns; // when it was last woken from here
 	bool wake_wanted;
 
 	uint64_t epoch; // connections so far
@@ -78,7 +77,7 @@ int dp_link_start(struct dp_link *link, struct dp_core *core, struct shm_table *
 // A control is connected.
 bool dp_link_up(const struct dp_link *link);
 
-// One of the workers has put something into a ring towards control.
+// A worker that polls has put something into a ring towards control.
 void dp_link_want_wake(struct dp_link *link);
 
 // Once a turn of main: disconnect a control whose rings are broken, wake one that sleeps, drop

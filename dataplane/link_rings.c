@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "dataplane/wake.h"
 #include "dataplane/worker.h"
 
 static const uint32_t ring_entries[SHM_RING_KINDS] = {
@@ -21,6 +22,7 @@ static const uint32_t ring_entries[SHM_RING_KINDS] = {
 
 struct dp_link_rings {
 	int fd;
+	int wake_fd; // eventfd towards control
 	size_t bytes;
 	uint8_t *map;
 	struct shm_rings_header *header;
@@ -43,6 +45,8 @@ static int attach(struct dp_link_rings *r, uint64_t epoch)
 		}
 		r->worker[w].ring[SHM_RING_COMMAND].wipe = true; // commands carry keys
 		r->worker[w].sleeps = &r->header->worker_sleeps[w * 16];
+		r->worker[w].control_sleeps = &r->header->control_sleeps;
+		r->worker[w].control_fd = r->wake_fd;
 		r->worker[w].epoch = epoch;
 	}
 	return 0;
@@ -60,7 +64,11 @@ struct dp_link_rings *dp_link_rings_create(const struct dp_core *core, uint64_t 
 	r->bytes = shm_rings_bytes(core->workers, ring_entries);
 	r->map = MAP_FAILED;
 	r->fd = memfd_create("visp-rings", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (r->fd < 0 || ftruncate(r->fd, (off_t)r->bytes) < 0 ||
+	rc = dp_wake_open();
+	r->wake_fd = rc < 0 ? -1 : rc;
+	if (rc < 0)
+		errno = -rc;
+	if (r->fd < 0 || rc < 0 || ftruncate(r->fd, (off_t)r->bytes) < 0 ||
 		fcntl(r->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		goto fail;
 	r->map = mmap(NULL, r->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, 0);
@@ -88,6 +96,8 @@ void dp_link_rings_free(void *rings)
 		(void)munmap(r->map, r->bytes); // fails for bad arguments only
 	if (r->fd >= 0)
 		(void)close(r->fd); // memory, nothing to flush
+	if (r->wake_fd >= 0)
+		(void)close(r->wake_fd); // control has its own copy
 	free(r);
 }
 
@@ -122,7 +132,15 @@ void dp_link_rings_entries(uint32_t entries[SHM_RING_KINDS])
 		entries[kind] = ring_entries[kind];
 }
 
-bool dp_link_rings_control_sleeps(struct dp_link_rings *rings)
+int dp_link_rings_wake_fd(const struct dp_link_rings *rings)
 {
-	return shm_wake_needed(&rings->header->control_sleeps);
+	return rings->wake_fd;
+}
+
+bool dp_link_rings_wake(struct dp_link_rings *rings)
+{
+	if (!shm_wake_needed(&rings->header->control_sleeps))
+		return false;
+	dp_wake_fd(rings->wake_fd);
+	return true;
 }

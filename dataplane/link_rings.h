@@ -22,8 +22,9 @@ void dp_link_rings_withdraw(struct dp_link_rings *rings, struct dp_core *core);
 
 // For the greeting.
 int dp_link_rings_fd(const struct dp_link_rings *rings);
+int dp_link_rings_wake_fd(const struct dp_link_rings *rings); // eventfd towards control
 size_t dp_link_rings_bytes(const struct dp_link_rings *rings);
 void dp_link_rings_entries(uint32_t entries[SHM_RING_KINDS]);
 
-// Control sleeps and has to be woken; the flag is taken back.
-bool dp_link_rings_control_sleeps(struct dp_link_rings *rings);
+// Wake control if it sleeps; true when it was woken.
+bool dp_link_rings_wake(struct dp_link_rings *rings);

@@ -35,7 +35,8 @@ static bool serve_workers(struct dp_main *m)
 
 		if (atomic_exchange_explicit(&w->main_attention, 0, memory_order_acq_rel) == 0)
 			continue;
-		dp_link_want_wake(&m->link);
+		if (!m->core.adaptive)
+			dp_link_want_wake(&m->link);
 		(void)dp_sid_index_serve(&m->core, w);
 		(void)dp_exception_serve(&m->exception, w);
 		if (!rte_ring_empty(w->to_main) || !rte_ring_empty(w->to_kernel)) {

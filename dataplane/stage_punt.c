@@ -75,7 +75,7 @@ static int put(struct dp_worker *w, enum shm_ring_kind kind, struct rte_mbuf *m)
 	p->at_ms = w->now_ms;
 	memcpy(p->data, rte_pktmbuf_mtod_offset(m, uint8_t *, meta->data_off), meta->data_len);
 	shm_ring_commit(&w->ctl->ring[kind], 1);
-	w->tell_main = true;
+	w->tell_control = true;
 	return 0;
 }
 
@@ -223,5 +223,5 @@ void dp_event(struct dp_worker *w, enum shm_event_kind kind, uint32_t slot, uint
 	if (rc < 0)
 		dp_count(w, DP_COUNT_events_lost, 1);
 	else
-		w->tell_main = true;
+		w->tell_control = true;
 }

@@ -8,6 +8,9 @@
 
 struct dp_core;
 
+// Control is woken once in so many microseconds at most: whether it sleeps is for itself to say.
+#define DP_CONTROL_WAKE_US 50u
+
 // A new eventfd, non-blocking and close-on-exec, or -errno.
 int dp_wake_open(void);
 

@@ -13,6 +13,8 @@
 #include "dataplane/wake.h"
 
 #define IDLE_TURNS 64u // without work until a worker sleeps
+#define IDLE_TURNS_QUIET                                                                           \
+	4u // if the last work had no data: what comes next is an answer's time away
 #define NAP_NS 200000 // while something must be polled
 #define SLEEP_NS 100000000 // while every source of work can wake us: the sweep is due then
 #define UNPROVEN_SHARE 4u // of a worker's time is for unproven packets while it is loaded
@@ -136,6 +138,24 @@ static unsigned from_kernel(struct dp_worker *w)
 	return n;
 }
 
+// Something lies in control's rings. A worker that sleeps itself may wake it; for one that polls,
+// which does no system calls, main does.
+static void tell_control(struct dp_worker *w, bool at_once)
+{
+	if (!w->core->adaptive || w->ctl == NULL || w->ctl->control_sleeps == NULL) {
+		w->tell_main = true;
+	} else {
+		if (w->tell_tsc == 0)
+			w->tell_tsc = w->now_tsc;
+		if (!at_once && w->now_tsc - w->tell_tsc < w->tsc_hz / 1000000 * DP_CONTROL_WAKE_US)
+			return; // more may come; before we sleep we say it
+		if (shm_wake_needed(w->ctl->control_sleeps))
+			dp_wake_fd(w->ctl->control_fd);
+	}
+	w->tell_control = false;
+	w->tell_tsc = 0;
+}
+
 // Everything that this turn made goes out, then whoever has to see it is woken.
 static void end(struct dp_worker *w)
 {
@@ -153,6 +173,8 @@ static void end(struct dp_worker *w)
 		}
 		w->wake_any = false;
 	}
+	if (w->tell_control)
+		tell_control(w, false);
 	if (w->tell_main) {
 		w->tell_main = false;
 		atomic_store_explicit(&w->main_attention, 1, memory_order_release);
@@ -237,6 +259,8 @@ void dp_worker_sleep(struct dp_worker *w)
 {
 	struct dp_rings *ctl;
 
+	if (w->tell_control)
+		tell_control(w, true);
 	// The rings stay mapped until we have said that we are offline: the flag in them is ours
 	// to set only while online, so it is set first and taken back after coming online.
 	ctl = w->ctl;
@@ -261,10 +285,17 @@ void dp_worker_sleep(struct dp_worker *w)
 	dp_count(w, DP_COUNT_sleeps, 1);
 }
 
+static uint64_t data_packets(const struct dp_worker *w)
+{
+	return w->count[DP_COUNT_decrypted] + w->count[DP_COUNT_encrypted];
+}
+
 int dp_worker_run(void *worker)
 {
 	struct dp_worker *w = worker;
 	uint64_t busy_tsc = 0; // start of the turn before, if that found work
+	uint64_t data = 0; // packets of sessions so far
+	unsigned turns = 0; // without work, after which it sleeps
 
 	while (!atomic_load_explicit(&w->core->stop, memory_order_relaxed)) {
 		unsigned n = dp_worker_iterate(w);
@@ -274,12 +305,14 @@ int dp_worker_run(void *worker)
 			dp_count(w, DP_COUNT_busy_cycles, w->now_tsc - busy_tsc);
 		busy_tsc = n > 0 ? w->now_tsc : 0;
 		if (n > 0) {
+			turns = data_packets(w) != data ? IDLE_TURNS : IDLE_TURNS_QUIET;
+			data = data_packets(w);
 			w->idle_turns = 0;
 			continue;
 		}
 		if (!w->core->adaptive)
 			continue;
-		if (++w->idle_turns >= IDLE_TURNS)
+		if (++w->idle_turns >= turns)
 			dp_worker_sleep(w);
 	}
 	rte_rcu_qsbr_thread_offline(w->core->qsbr, w->index);

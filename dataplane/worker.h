@@ -71,8 +71,8 @@ struct dp_worker {
 	// The worker writes, others read.
 	alignas(64) _Atomic uint32_t sleeping; // 1: write event_fd after putting work in
 	_Atomic uint32_t control_broken; // 1: a ring is impossible; main disconnects, clears it
-	// 1: something lies in a ring towards control or in to_main, to_kernel; main clears it
-	// when it looks, and wakes control if that sleeps.
+	// 1: something lies in to_main, to_kernel, or, where workers poll, in a ring towards
+	// control; main clears it when it looks, and then wakes control if that sleeps.
 	_Atomic uint32_t main_attention;
 	alignas(64) uint64_t drop[DP_DROP_COUNT]; // relaxed 64-bit loads by readers
 	uint64_t count[DP_COUNT_COUNT];
@@ -103,7 +103,9 @@ struct dp_worker {
 	struct rte_ether_addr inner_peer; // who sent the last frame to a tunnel address
 	bool wake[SHM_WORKERS_MAX]; // workers that got packets in this iteration
 	bool wake_any;
-	bool tell_main; // something for main or control was put in this iteration
+	bool tell_main; // something for main was put in this iteration
+	bool tell_control; // something lies in its rings of which it may not have heard
+	uint64_t tell_tsc; // since when
 
 	struct dp_ahead ahead;
 	struct dp_burst rx; // outer datagrams of sessions at their endpoint

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Events to control, whose ring is full at times.
+#include <stdatomic.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <rte_cycles.h>
 
 #include "dataplane/path.h"
+#include "dataplane/wake.h"
 #include "harness.h"
 #include "tests/gtc.h"
 
@@ -56,5 +61,68 @@ GTC_TEST(events, acknowledgements_keep_their_places)
 		GTC_EXPECT_INT(switches, 1);
 	}
 	GTC_EXPECT_INT(h_count(h, DP_COUNT_events_lost), 0);
+	h_destroy(h);
+}
+
+// How often an eventfd was written since it was last asked.
+static uint64_t written(int fd)
+{
+	uint64_t count;
+
+	return read(fd, &count, sizeof(count)) == sizeof(count) ? count : 0;
+}
+
+static void lose(struct dp_worker *w)
+{
+	dp_event(w, SHM_EVENT_TIMEOUT, 1, 0, NULL, NULL);
+}
+
+// Workers that sleep wake a control that sleeps themselves: soon, and once for all that it has to
+// hear.
+GTC_TEST(events, a_worker_wakes_control)
+{
+	struct h *h = h_create(1, 0);
+	struct dp_worker *w = h->core.worker[0];
+	_Atomic uint32_t sleeps = 0;
+	uint64_t end;
+	int fd = dp_wake_open();
+
+	GTC_ASSERT(fd >= 0);
+	h_run(h);
+	w->ctl->control_sleeps = &sleeps;
+	w->ctl->control_fd = fd;
+	h->core.adaptive = true;
+	lose(w);
+	dp_worker_sleep(w); // its work is in the ring of a control that is awake
+	GTC_EXPECT_INT(written(fd), 0);
+	atomic_store(&sleeps, 1);
+	lose(w);
+	lose(w);
+	GTC_EXPECT_INT(written(fd), 0);
+	dp_worker_sleep(w);
+	GTC_EXPECT_INT(written(fd), 1);
+	GTC_EXPECT_INT(atomic_load(&sleeps), 0);
+	dp_worker_sleep(w);
+	GTC_EXPECT_INT(written(fd), 0);
+
+	// A worker that doesn't come to sleep tells it all the same.
+	atomic_store(&sleeps, 1);
+	lose(w);
+	(void)dp_worker_iterate(w);
+	end = rte_rdtsc() + w->tsc_hz / 1000000 * DP_CONTROL_WAKE_US;
+	while (rte_rdtsc() < end)
+		;
+	(void)dp_worker_iterate(w);
+	GTC_EXPECT_INT(written(fd), 1);
+	GTC_EXPECT_INT(atomic_load(&w->main_attention), 0);
+
+	// Those that poll leave it to main.
+	h->core.adaptive = false;
+	atomic_store(&sleeps, 1);
+	lose(w);
+	(void)dp_worker_iterate(w);
+	GTC_EXPECT_INT(written(fd), 0);
+	GTC_EXPECT_INT(atomic_load(&w->main_attention), 1);
+	(void)close(fd);
 	h_destroy(h);
 }
