@@ -8,7 +8,8 @@
 
 struct dp_core;
 
-// Control is woken once in so many microseconds at most: whether it sleeps is for itself to say.
+// Whether control sleeps is for itself to say: a thread that doesn't go to sleep itself wakes it
+// once in so many microseconds at most.
 #define DP_CONTROL_WAKE_US 50u
 
 // A new eventfd, non-blocking and close-on-exec, or -errno.

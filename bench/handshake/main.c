@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "bench/handshake/client.h"
-#include "bench/noise.h"
 #include "protocol/ssl/tls_ctx.h"
 #include "protocol/tls/wrap.h"
 
@@ -376,7 +375,7 @@ static double took(const struct bench *b, double part)
 	return b->n_took > 0 ? b->took_ms[(size_t)((double)(b->n_took - 1) * part)] : 0;
 }
 
-static int report(struct bench *b, const char *path, double wall_s, double server_s, bool quiet)
+static int report(struct bench *b, const char *path, double wall_s, double server_s)
 {
 	FILE *f = path != NULL ? fopen(path, "we") : stdout;
 
@@ -386,10 +385,10 @@ static int report(struct bench *b, const char *path, double wall_s, double serve
 	(void)fprintf(f,
 		"{\"handshakes\": %llu, \"failed\": %llu, \"why\": \"%s\", \"wall_s\": %.4f, "
 		"\"cpu_s\": %.3f, \"per_s\": %.1f, \"per_core\": %.1f, \"median_ms\": %.3f, "
-		"\"p99_ms\": %.3f, \"clients\": %u, \"certificates\": %u, \"quiet\": %s}\n",
+		"\"p99_ms\": %.3f, \"clients\": %u, \"certificates\": %u}\n",
 		(unsigned long long)b->done, (unsigned long long)b->failed, b->why, wall_s,
 		server_s, (double)b->done / wall_s, server_s > 0 ? (double)b->done / server_s : 0,
-		took(b, 0.5), took(b, 0.99), b->clients, b->certs, quiet ? "true" : "false");
+		took(b, 0.5), took(b, 0.99), b->clients, b->certs);
 	if (fflush(f) != 0 || ferror(f))
 		return fail(path != NULL ? path : "standard output", "can't be written");
 	return 0;
@@ -399,9 +398,7 @@ static int measure(struct bench *b, const struct arguments *a)
 {
 	uint64_t start = now_ns();
 	double cpu0, cpu1;
-	double before, after;
 
-	(void)pg_noise_learn(50); // the floor is kept; its value doesn't matter
 	for (unsigned i = 0; i < b->clients; i++) {
 		if (begin(b, &b->client[i], start) < 0)
 			return -1;
@@ -409,7 +406,6 @@ static int measure(struct bench *b, const struct arguments *a)
 	if (run(b, start + (uint64_t)(a->warm_s * 1e9)) < 0)
 		return -1;
 	b->done = b->failed = b->n_took = 0;
-	before = pg_noise_probe();
 	cpu0 = cpu_s(a);
 	start = now_ns();
 	if (run(b, start + (uint64_t)(a->seconds * 1e9)) < 0)
@@ -417,9 +413,7 @@ static int measure(struct bench *b, const struct arguments *a)
 	cpu1 = cpu_s(a);
 	if (cpu0 < 0 || cpu1 < 0)
 		return fail("--watch", "a process of the server is gone");
-	after = (double)(now_ns() - start) / 1e9;
-	return report(b, a->json, after, cpu1 - cpu0,
-		pg_noise_quiet(before) && pg_noise_quiet(pg_noise_probe()));
+	return report(b, a->json, (double)(now_ns() - start) / 1e9, cpu1 - cpu0);
 }
 
 int main(int argc, char **argv)
