@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Chains that were verified already. A client that comes back, or renegotiates, shows the same
+// Chains that were verified already. A peer that comes back, or renegotiates, shows the same
 // certificates again; that their signatures fit hasn't changed since. What may change with time
 // alone bounds an entry: the validity of every certificate, the CRLs and when they expire. CAs and
 // rules belong to the context, which a reload replaces as a whole, cache included.

@@ -406,10 +406,8 @@ static struct ovpn_tls_ctx *new_ctx(bool server)
 	}
 	atomic_init(&ctx->refs, 1);
 	ctx->server = server;
-	if (server) {
-		ctx->cache = ovpn_tls_cache_create(); // without it every chain is verified
-		ctx->parsed = ovpn_tls_parsed_create(); // and every certificate parsed
-	}
+	ctx->cache = ovpn_tls_cache_create(); // without it every chain is verified
+	ctx->parsed = ovpn_tls_parsed_create(); // and every certificate parsed
 	SSL_CTX_set_session_cache_mode(ctx->ssl, SSL_SESS_CACHE_OFF);
 	// One record per message also with the old block ciphers: no empty fragments.
 	SSL_CTX_set_options(ctx->ssl,

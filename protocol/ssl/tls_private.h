@@ -27,8 +27,8 @@ struct ovpn_tls_ctx {
 	SSL_CTX *ssl;
 	pthread_mutex_t crl_lock; // around the pointer below
 	struct ovpn_tls_crls *crls; // NULL: no CRL check
-	struct ovpn_tls_cache *cache; // NULL on clients, whose servers seldom change
-	struct ovpn_tls_parsed *parsed; // NULL where cache is
+	struct ovpn_tls_cache *cache; // NULL: none, there was no memory
+	struct ovpn_tls_parsed *parsed; // the same
 	char *crl_dir; // NULL: none
 	char *name; // of name_match
 	enum ovpn_tls_name_match name_match;

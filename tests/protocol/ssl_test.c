@@ -181,6 +181,8 @@ GTC_TEST(tls, chain_hash)
 	GTC_EXPECT_MEM(&one, &two, sizeof(one));
 	GTC_EXPECT_INT(ovpn_tls_ctx_known(w.server_ctx), 1); // and wasn't verified again
 	GTC_EXPECT_INT(ovpn_tls_ctx_parsed(w.server_ctx), 1); // nor parsed
+	GTC_EXPECT_INT(ovpn_tls_ctx_known(w.client_ctx), 1);
+	GTC_EXPECT_INT(ovpn_tls_ctx_parsed(w.client_ctx), 1);
 	ovpn_tls_conn_peer(w.client_conn, &two);
 	GTC_EXPECT(memcmp(one.chain_hash, two.chain_hash, sizeof(one.chain_hash)) != 0);
 	world_done(&w);
