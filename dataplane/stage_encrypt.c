@@ -34,11 +34,13 @@ int dp_tx_slot(struct dp_worker *w, uint32_t slot)
 // heard, so that nobody is cut off by a spoofed source (C9).
 static bool paused(struct dp_worker *w, struct shm_session *s, uint32_t slot)
 {
-	uint32_t patience = s->ping_interval_ms != 0 ? s->ping_interval_ms : PAUSE_DEFAULT_MS;
+	uint32_t patience;
 	uint64_t last;
 
 	if (likely((dp_dir_flags(w->core, slot) & SHM_DIR_ADDRESS_TAKEN) == 0))
 		return false;
+	// Not before: it lies in a line that no other packet needs.
+	patience = s->ping_interval_ms != 0 ? s->ping_interval_ms : PAUSE_DEFAULT_MS;
 	last = atomic_load_explicit(&s->last_rx_ms, memory_order_relaxed);
 	return w->now_ms > last && w->now_ms - last > patience;
 }
@@ -76,17 +78,29 @@ static uint32_t draw(struct dp_worker *w, struct shm_session *s, uint32_t slot, 
 	return (uint32_t)id;
 }
 
-// Header, tag room and operation of one packet; false: dropped.
+// Header, tag room and operation of one packet, whose id is drawn.
+static inline void lay_out(struct rte_mbuf *m, enum ovpn_data_format format, uint8_t key_id,
+	uint32_t slot, struct dp_crypto_op *op)
+{
+	const struct ovpn_data_layout *l = &ovpn_data_layouts[format];
+	uint8_t *head;
+
+	op->data = rte_pktmbuf_mtod(m, uint8_t *);
+	op->len = (uint16_t)rte_pktmbuf_pkt_len(m);
+	head = dp_prepend(m, l->overhead);
+	ovpn_data_put_head(head, format, key_id, slot, op->packet_id);
+	op->aad = head + l->aad_off;
+	op->aad_len = l->aad_len;
+	op->tag = head + l->tag_off;
+}
+
+// The whole of it for one packet; false: dropped.
 static bool prepare(struct dp_worker *w, struct rte_mbuf *m, struct dp_crypto_op *op)
 {
 	struct dp_meta *meta = dp_meta(m);
 	uint32_t slot = meta->slot;
 	struct shm_session *s = dp_session(w, slot);
-	enum ovpn_data_format format = dp_format(w->core, slot);
-	uint32_t len = rte_pktmbuf_pkt_len(m);
 	int which = dp_tx_slot(w, slot);
-	const struct ovpn_data_layout *l = &ovpn_data_layouts[format];
-	uint8_t *head;
 
 	if (unlikely(which < 0)) {
 		dp_drop(w, m, DP_DROP_no_tx_key);
@@ -97,7 +111,7 @@ static bool prepare(struct dp_worker *w, struct rte_mbuf *m, struct dp_crypto_op
 			dp_drop(w, m, DP_DROP_paused);
 			return false;
 		}
-		if (unlikely(capped(s, len))) {
+		if (unlikely(capped(s, rte_pktmbuf_pkt_len(m)))) {
 			dp_drop(w, m, DP_DROP_unconfirmed_move);
 			return false;
 		}
@@ -111,13 +125,11 @@ static bool prepare(struct dp_worker *w, struct rte_mbuf *m, struct dp_crypto_op
 		dp_drop(w, m, DP_DROP_tx_id_exhausted);
 		return false;
 	}
-	op->data = rte_pktmbuf_mtod(m, uint8_t *);
-	op->len = (uint16_t)len;
-	head = dp_prepend(m, l->overhead);
-	ovpn_data_put_head(head, format, s->tx_key[which].key_id, slot, op->packet_id);
-	op->aad = head + l->aad_off;
-	op->aad_len = l->aad_len;
-	op->tag = head + l->tag_off;
+	// Two calls, so that each has its offsets as constants.
+	if (likely(dp_format(w->core, slot) == OVPN_DATA_FORMAT_V2))
+		lay_out(m, OVPN_DATA_FORMAT_V2, s->tx_key[which].key_id, slot, op);
+	else
+		lay_out(m, OVPN_DATA_FORMAT_V1, s->tx_key[which].key_id, slot, op);
 	op->cell = w->core->keys[slot].key[which].tx_cell;
 	op->cipher = s->tx_key[which].cipher;
 	return true;
