@@ -64,12 +64,17 @@ void dp_ahead_keys(struct dp_worker *w)
 		struct shm_session *s = dp_session(w, a->slot[i]);
 		const struct shm_key_slot *key = w->core->keys[a->slot[i]].key;
 		struct dp_crypto_op op = { .len = a->len[i] };
+		unsigned which;
 
-		if (a->inner)
-			op.cell = key[atomic_load_explicit(&s->tx_slot, memory_order_relaxed) & 1]
-					  .tx_cell;
-		else
-			op.cell = key[s->rx_key[0].key_id != a->key_id[i]].rx_cell;
+		if (a->inner) {
+			which = atomic_load_explicit(&s->tx_slot, memory_order_relaxed) & 1;
+			op.cell = key[which].tx_cell;
+		} else {
+			which = s->rx_key[0].key_id != a->key_id[i];
+			if (unlikely(which != 0)) // the first one's window lies with rx_key
+				rte_prefetch1(&s->window[which]);
+			op.cell = key[which].rx_cell;
+		}
 		dp_crypto_prefetch(&op, false);
 	}
 	w->ahead.n = 0;

@@ -5,6 +5,13 @@
 
 #include "dataplane/path.h"
 
+#define ASK_AGAIN 4u // packets ahead whose session's lines are asked for once more
+
+static inline struct shm_session *session_of(struct dp_worker *w, struct rte_mbuf *m)
+{
+	return dp_session(w, dp_meta(m)->slot);
+}
+
 static int refuse(enum dp_drop why)
 {
 	return -1 - (int)why;
@@ -54,6 +61,7 @@ static inline int prepare(struct dp_worker *w, struct rte_mbuf *m, struct dp_cry
 	uint8_t *data = rte_pktmbuf_mtod_offset(m, uint8_t *, meta->data_off);
 	struct ovpn_data_packet p;
 	int which = find_key(s, meta->key_id);
+	const uint64_t *word;
 	int rc;
 
 	// Two calls, so that each has its offsets as constants.
@@ -67,7 +75,9 @@ static inline int prepare(struct dp_worker *w, struct rte_mbuf *m, struct dp_cry
 		return refuse(DP_DROP_no_key);
 	meta->which = (uint8_t)which;
 	meta->packet_id = (uint32_t)p.packet_id;
-	rte_prefetch1(&s->window[which]);
+	word = ovpn_replay_beside(&s->window[which], p.packet_id);
+	if (unlikely(word != NULL))
+		rte_prefetch0(word);
 	op->cell = w->core->keys[meta->slot].key[which].rx_cell;
 	op->data = p.ct;
 	op->len = p.ct_len;
@@ -172,7 +182,9 @@ int dp_decrypt_one(struct dp_worker *w, struct rte_mbuf *m, bool *ret_newest)
 	return rc;
 }
 
-// Packets of sessions whose keys share an id go one by one; the others stay in the list.
+// Packets of sessions whose keys share an id go one by one; the others stay in the list. A
+// session's lines are asked for again a few packets ahead, here and behind the crypto: since the
+// look-up so much else has come that they have left the first level cache, or their page its TLB.
 static uint16_t gather(struct dp_worker *w, struct dp_burst *in)
 {
 	uint16_t n = 0;
@@ -183,6 +195,8 @@ static uint16_t gather(struct dp_worker *w, struct dp_burst *in)
 		struct rte_mbuf *m = in->pkt[i];
 		struct dp_meta *meta = dp_meta(m);
 
+		if (i + ASK_AGAIN < in->n)
+			rte_prefetch0(session_of(w, in->pkt[i + ASK_AGAIN])->rx_key);
 		if (twins(dp_session(w, meta->slot), meta->key_id)) {
 			rc = dp_decrypt_one(w, m, &newest);
 			if (rc == 0) {
@@ -227,6 +241,10 @@ void dp_stage_decrypt(struct dp_worker *w)
 		struct rte_mbuf *m = in->pkt[i];
 		struct dp_meta *meta = dp_meta(m);
 
+		if (i + ASK_AGAIN < n) {
+			rte_prefetch0(&session_of(w, in->pkt[i + ASK_AGAIN])->endpoint_index);
+			rte_prefetch0(session_of(w, in->pkt[i + ASK_AGAIN])->rx_key);
+		}
 		if (unlikely(!w->op[i].ok)) {
 			dp_drop(w, m, DP_DROP_bad_tag);
 			continue;

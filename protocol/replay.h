@@ -67,6 +67,15 @@ static inline void ovpn_replay_advance(struct ovpn_replay *win, uint64_t id)
 		win->word[i % OVPN_REPLAY_WORDS] = 0;
 }
 
+// The word that ovpn_replay_accept would write beside top's own, so that it can be asked for ahead;
+// NULL: none. After a gap the first of several.
+static inline const uint64_t *ovpn_replay_beside(const struct ovpn_replay *win, uint64_t id)
+{
+	uint64_t lower = id < win->top ? id : win->top;
+
+	return id / 64 == win->top / 64 ? NULL : &win->word[(lower / 64) % OVPN_REPLAY_WORDS];
+}
+
 // Accept a packet-id once.
 //
 // win: the key slot's window; the caller is its only writer.
