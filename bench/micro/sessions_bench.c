@@ -11,6 +11,7 @@
 
 #define N PG_MICRO_PACKETS
 #define INSTALL_STEP 64u // sessions of one sample: their commands fit the ring
+#define WARM_ROUNDS 256u // before any counts: each session has come 25 times then
 
 struct lab {
 	struct pg_host *host;
@@ -188,6 +189,8 @@ static int measure(struct pg_micro *m, struct lab *l, uint16_t len)
 	for (unsigned way = 0; way < 2 && rc == 0; way++) {
 		bool up = way == 0;
 
+		for (unsigned i = 0; i < WARM_ROUNDS && rc == 0; i++)
+			rc = round_of(l, m->sessions, up, len);
 		l->one.n = l->many.n = l->ratio.n = 0;
 		while (rc == 0 && !pg_samples_enough(&l->ratio, m->rounds)) {
 			rc = round_of(l, m->sessions, up, len);
