@@ -285,9 +285,11 @@ void dp_worker_sleep(struct dp_worker *w)
 	dp_count(w, DP_COUNT_sleeps, 1);
 }
 
+// Packets of sessions so far, its own and those of others that it handed on.
 static uint64_t data_packets(const struct dp_worker *w)
 {
-	return w->count[DP_COUNT_decrypted] + w->count[DP_COUNT_encrypted];
+	return w->count[DP_COUNT_decrypted] + w->count[DP_COUNT_encrypted] +
+		w->count[DP_COUNT_handoff_out];
 }
 
 int dp_worker_run(void *worker)
