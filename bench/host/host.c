@@ -350,6 +350,15 @@ uint64_t pg_host_count(struct pg_host *h, unsigned worker, enum dp_count what)
 	return h->core.worker[worker]->count[what];
 }
 
+uint64_t pg_host_drops(struct pg_host *h, enum dp_drop why)
+{
+	uint64_t sum = 0;
+
+	for (uint16_t i = 0; i < h->core.workers; i++)
+		sum += h->core.worker[i]->drop[why];
+	return sum;
+}
+
 void pg_host_print_drops(struct pg_host *h)
 {
 	for (uint16_t i = 0; i < h->core.workers; i++) {

@@ -62,6 +62,7 @@ void pg_host_pass_ms(struct pg_host *h, uint64_t ms);
 
 // A worker's counter and drops.
 uint64_t pg_host_count(struct pg_host *h, unsigned worker, enum dp_count what);
+uint64_t pg_host_drops(struct pg_host *h, enum dp_drop why); // of all workers
 void pg_host_print_drops(struct pg_host *h);
 
 // Expanded key of a client, client to server, as the dataplane has it.

@@ -107,3 +107,13 @@ int pg_telemetry_work(int fd, struct pg_work *work, unsigned max)
 		rc = one_worker(fd, i, &work[i]);
 	return rc < 0 ? rc : (int)n;
 }
+
+int pg_telemetry_drops(int fd, uint64_t ret_drops[DP_DROP_COUNT])
+{
+	char answer[ANSWER_MAX];
+	int rc = ask(fd, "/visp/drops", answer);
+
+	for (unsigned i = 0; rc == 0 && i < DP_DROP_COUNT; i++)
+		rc = number(answer, dp_drop_name[i], &ret_drops[i]);
+	return rc;
+}

@@ -75,6 +75,15 @@ static void print_work(const struct pg_seen *s)
 	printf("\n");
 }
 
+static void print_drops(const struct pg_seen *s)
+{
+	for (unsigned i = 0; s->drops_told && i < DP_DROP_COUNT; i++) {
+		if (s->drops[i] > 0)
+			printf("dropped by the dataplane: %lu, %s\n", (unsigned long)s->drops[i],
+				dp_drop_text[i]);
+	}
+}
+
 void pg_result_print(const struct pg_result *r, const struct pg_about *about)
 {
 	if (about->install_per_second > 0)
@@ -100,6 +109,7 @@ void pg_result_print(const struct pg_result *r, const struct pg_about *about)
 		       "twice\n",
 			r->restarts, r->silence_ms, r->after, (unsigned long)r->repeated);
 	print_work(&r->seen);
+	print_drops(&r->seen);
 	if (r->seen.probes > 0)
 		printf("noise: TSC cycles an addition: median %.3f, nine of ten below %.3f, least "
 		       "%.3f (%s), paused %.1f ms\n",
@@ -126,6 +136,22 @@ static void json_times(FILE *f, const char *name, const struct pg_hdr *h)
 		(void)fprintf(f, ", \"%s\": %.3f", points[i].name,
 			(double)pg_hdr_at(h, points[i].share) / 1000);
 	(void)fprintf(f, ", \"max\": %.3f},\n", (double)h->max_ns / 1000);
+}
+
+// Reasons for which nothing was dropped are left out.
+static void json_drops(FILE *f, const struct pg_seen *s)
+{
+	const char *comma = "";
+
+	(void)fprintf(f, "  \"drops\": %s", s->drops_told ? "{" : "null,\n");
+	for (unsigned i = 0; s->drops_told && i < DP_DROP_COUNT; i++) {
+		if (s->drops[i] == 0)
+			continue;
+		(void)fprintf(
+			f, "%s\"%s\": %lu", comma, dp_drop_name[i], (unsigned long)s->drops[i]);
+		comma = ", ";
+	}
+	(void)fprintf(f, "%s", s->drops_told ? "},\n" : "");
 }
 
 // What nobody told is null.
@@ -170,6 +196,7 @@ int pg_result_json(const struct pg_result *r, const struct pg_about *about, cons
 	json_times(f, "latency_us", &r->latency);
 	json_times(f, "outage_us", &r->outage);
 	json_seen(f, &r->seen);
+	json_drops(f, &r->seen);
 	(void)fprintf(f,
 		"  \"restarts\": %u, \"silence_ms\": %.3f, \"after\": %u, \"repeated\": %lu,\n"
 		"  \"handovers\": %lu, \"answered\": %lu, \"held\": %lu, \"hostile\": %lu, "

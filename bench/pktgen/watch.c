@@ -26,12 +26,23 @@ static int read_work(const struct pg_watch *w, struct pg_work *work)
 	return 1;
 }
 
+// What the dataplane dropped until now. False when nobody tells.
+static bool read_drops(const struct pg_watch *w, uint64_t drops[DP_DROP_COUNT])
+{
+	if (w->host == NULL)
+		return w->telemetry_fd >= 0 && pg_telemetry_drops(w->telemetry_fd, drops) == 0;
+	for (unsigned i = 0; i < DP_DROP_COUNT; i++)
+		drops[i] = pg_host_drops(w->host, (enum dp_drop)i);
+	return true;
+}
+
 void pg_watch_begin(struct pg_watch *w, int telemetry_fd, struct pg_host *host)
 {
 	memset(w, 0, sizeof(*w));
 	w->telemetry_fd = telemetry_fd;
 	w->host = host;
 	w->workers = read_work(w, w->before);
+	w->drops_told = read_drops(w, w->drops);
 }
 
 void pg_watch_turn(struct pg_watch *w, uint64_t tsc)
@@ -59,6 +70,9 @@ void pg_watch_end(struct pg_watch *w, struct pg_seen *ret_seen)
 		work[i].turns -= w->before[i].turns;
 		work[i].busy_turns -= w->before[i].busy_turns;
 	}
+	ret_seen->drops_told = w->drops_told && read_drops(w, ret_seen->drops);
+	for (unsigned i = 0; ret_seen->drops_told && i < DP_DROP_COUNT; i++)
+		ret_seen->drops[i] -= w->drops[i];
 	ret_seen->workers = n == w->workers && n > 0 ? (unsigned)n : 0;
 	ret_seen->probes = s.total;
 	ret_seen->probe_floor = pg_noise_floor();

@@ -3,6 +3,7 @@
 // the workers.
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "bench/host/telemetry.h"
@@ -20,11 +21,15 @@ struct pg_seen {
 	double probe_median;
 	double probe_p90;
 	double paused_ms; // the generator didn't run: its turns above 0.2 ms
+	bool drops_told; // else the next is nothing
+	uint64_t drops[DP_DROP_COUNT]; // of the dataplane, during the trial
 };
 
 struct pg_watch {
 	int telemetry_fd; // of a dataplane in another process, -1: none
 	struct pg_host *host; // a dataplane in this process, NULL: none
+	bool drops_told;
+	uint64_t drops[DP_DROP_COUNT]; // before the trial
 	uint64_t host_cycles; // that its turns with work took, added up by whoever runs them
 	struct pg_samples probes;
 	uint64_t next_tsc; // of the next probe
