@@ -11,7 +11,7 @@
 
 #define N PG_MICRO_PACKETS
 #define INSTALL_STEP 64u // sessions of one sample: their commands fit the ring
-#define WARM_ROUNDS 256u // before any counts: each session has come 25 times then
+#define WARM_ROUNDS 256u // before any counts: of 10,240 sessions each has come 25 times then
 
 struct lab {
 	struct pg_host *host;
